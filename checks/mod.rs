@@ -1,0 +1,6 @@
+//! The checks. A new one is a folder here and a line in [`ALL`].
+
+use crate::check::Check;
+
+/// Every check, in the order in which they are listed.
+pub static ALL: &[&dyn Check] = &[];

@@ -1,0 +1,139 @@
+//! What a check is. A new one is a folder below `checks/` and a line in its registry.
+
+use futures::future::LocalBoxFuture;
+use serde::Serialize;
+
+use crate::config::{Setting, Values};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// One capability of a cluster that can be proved.
+pub trait Check: Sync {
+    /// Its name and what it proves.
+    fn about(&self) -> &'static About;
+
+    /// Its settings.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// What it may do in the cluster: the preflight, `list` and the chart's RBAC come from here alone.
+    fn grants(&self) -> &'static [Grant];
+
+    /// Whether the settings suffice to run. Inside `all` a check that is not configured is skipped with the reason; asked for
+    /// by name, the same reason is an error of the configuration.
+    fn configured(&self, _values: &Values) -> Result<(), NotConfigured> {
+        Ok(())
+    }
+
+    /// Proves the capability, step by step. Whatever is created through the context is removed afterwards.
+    fn run<'a>(&'a self, cx: &'a Context) -> LocalBoxFuture<'a, Result<(), Failure>>;
+}
+
+/// How a check introduces itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// The name in commands, configuration and reports.
+    pub name: &'static str,
+    /// Other names that mean the same, such as the Go tool's.
+    pub aliases: &'static [&'static str],
+    /// What it proves, in one line.
+    pub summary: &'static str,
+    /// The claims that a pass makes, one a line.
+    pub proves: &'static [&'static str],
+}
+
+/// Why a check cannot run as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotConfigured {
+    /// The setting that is missing, with its environment variable.
+    pub setting: String,
+    /// What it should be.
+    pub expected: String,
+}
+
+/// Where a grant is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// In the namespace that the check works in.
+    Namespace,
+    /// In the whole cluster: cluster-scoped resources, or a list over all namespaces.
+    Cluster,
+}
+
+/// Verbs on one resource that a check needs.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The resource in the plural, with its subresource if any: `pods/log`.
+    pub resource: &'static str,
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+    /// Where.
+    pub scope: Scope,
+    /// Needed only where this setting has this value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_when: Option<(&'static str, &'static str)>,
+    /// What for.
+    pub why: &'static str,
+}
+
+impl Grant {
+    /// A grant in the check's own namespace.
+    pub const fn namespaced(
+        group: &'static str,
+        resource: &'static str,
+        verbs: &'static [&'static str],
+        why: &'static str,
+    ) -> Self {
+        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, why }
+    }
+
+    /// A grant in the whole cluster.
+    pub const fn cluster(
+        group: &'static str,
+        resource: &'static str,
+        verbs: &'static [&'static str],
+        why: &'static str,
+    ) -> Self {
+        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, why }
+    }
+
+    /// The same grant, needed only where a setting has a value.
+    #[must_use]
+    pub const fn when(mut self, key: &'static str, value: &'static str) -> Self {
+        self.only_when = Some((key, value));
+        self
+    }
+
+    /// Whether the grant is needed under these values.
+    pub fn is_needed(&self, values: &Values) -> bool {
+        self.only_when.is_none_or(|(key, value)| values.text(key) == Some(value))
+    }
+
+    /// The resource with its group, as `kubectl auth can-i` takes it.
+    pub fn qualified(&self) -> String {
+        match (self.group, self.resource.split_once('/')) {
+            ("", _) => self.resource.to_owned(),
+            (group, Some((resource, sub))) => format!("{resource}.{group}/{sub}"),
+            (group, None) => format!("{}.{group}", self.resource),
+        }
+    }
+}
+
+/// What every check needs: its own namespace, and the reading that explains a failure.
+pub static COMMON_GRANTS: &[Grant] = &[
+    Grant::cluster(
+        "",
+        "namespaces",
+        &["get", "list", "watch", "create", "delete"],
+        "the check's own namespace, and sweeping",
+    ),
+    Grant::namespaced("", "events", &["list"], "to explain a failure"),
+    Grant::namespaced("", "pods", &["get", "list", "watch"], "to wait for the check's own pods"),
+    Grant::namespaced("", "pods/log", &["get"], "the tail of a crashing pod's log"),
+];

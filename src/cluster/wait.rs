@@ -1,0 +1,278 @@
+//! Waits: a watch with a deadline that survives dropped and expired watches, overload and a restart of the API server.
+//!
+//! A condition is a function of what is there. It also says when waiting is in vain, so that nobody waits for a deadline whose
+//! outcome is known.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use kube::runtime::utils::Backoff;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::call::{Action, Answer, answer_of, backoff};
+use crate::context::Step;
+use crate::failure::{Certainty, Failure, ObjectRef, Origin};
+
+/// What a condition makes of what is there now.
+#[derive(Debug)]
+pub enum Look<T> {
+    /// It holds.
+    Found(T),
+    /// Not yet; this is what is there instead.
+    NotYet(String),
+    /// It never will; this is why. An empty expectation or object is filled in by the wait.
+    Never(Box<Failure>),
+}
+
+impl<T> Look<T> {
+    /// Never, because of what was seen.
+    pub fn never(seen: impl Into<String>) -> Self {
+        Self::Never(Box::new(Failure::failed("").saw(seen)))
+    }
+}
+
+/// Backoff of a watch: quick at first, as most faults are short.
+#[derive(Default)]
+struct WatchBackoff {
+    tries: usize,
+}
+
+impl Iterator for WatchBackoff {
+    type Item = Duration;
+    fn next(&mut self) -> Option<Duration> {
+        self.tries += 1;
+        backoff().nth((self.tries - 1).min(10))
+    }
+}
+
+impl Backoff for WatchBackoff {
+    fn reset(&mut self) {
+        self.tries = 0;
+    }
+}
+
+/// How the watch itself stands, to tell an absent object from an API server that cannot be asked.
+enum Trouble {
+    Passing(String),
+    Final(Answer),
+}
+
+fn trouble_of(error: &watcher::Error) -> Trouble {
+    let answer = match error {
+        watcher::Error::InitialListFailed(e) | watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => {
+            answer_of(e)
+        }
+        watcher::Error::WatchError(status) => answer_of(&kube::Error::Api(status.clone())),
+        watcher::Error::NoResourceVersion => Answer::Refused("the API server gives no resourceVersion".to_owned()),
+    };
+    match answer {
+        Answer::Transient(text) => Trouble::Passing(text),
+        // The namespace's role binding may be younger than the watch; but a list that is forbidden stays so.
+        answer => Trouble::Final(answer),
+    }
+}
+
+impl Step {
+    /// Waits until a condition on one object holds, from the state that is there now on.
+    ///
+    /// `expected` completes "expected …". The condition sees `None` while there is no such object.
+    pub async fn wait_for<K, T>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        expected: &str,
+        mut condition: impl FnMut(Option<&K>) -> Look<T>,
+    ) -> Result<T, Failure>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let object = ObjectRef {
+            kind: K::kind(&()).into_owned(),
+            namespace: api.namespace().map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let action = watch_action::<K>(api, name);
+        let stream = watcher::watch_object(api.clone(), name).backoff(WatchBackoff::default());
+        self.follow(stream, expected, object, &action, |seen: Option<K>| condition(seen.as_ref())).await
+    }
+
+    /// Waits until a condition on all objects of a selection holds.
+    ///
+    /// The condition sees the whole selection, by `NAMESPACE/NAME`, and only once it is complete; an empty one is never a pass by itself.
+    pub async fn wait_for_all<K, T>(
+        &self,
+        api: &Api<K>,
+        selection: watcher::Config,
+        expected: &str,
+        mut condition: impl FnMut(&BTreeMap<String, K>) -> Look<T>,
+    ) -> Result<T, Failure>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let what = selection.label_selector.clone().or_else(|| selection.field_selector.clone()).unwrap_or_default();
+        let object = ObjectRef {
+            kind: K::kind(&()).into_owned(),
+            namespace: api.namespace().map(str::to_owned),
+            name: what.clone(),
+        };
+        let action = watch_action::<K>(api, &what);
+        let stream = snapshots(watcher(api.clone(), selection)).backoff(WatchBackoff::default());
+        self.follow(stream, expected, object, &action, |all: BTreeMap<String, K>| condition(&all)).await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn wait_gone<K>(&self, api: &Api<K>, name: &str) -> Result<(), Failure>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        self.wait_for(api, name, "the object to be gone", |object| match object {
+            None => Look::Found(()),
+            Some(object) => Look::NotYet(match object.meta().finalizers.as_deref().unwrap_or_default() {
+                [] => "it is still there".to_owned(),
+                finalizers => format!("it is still there, held by {}", finalizers.join(", ")),
+            }),
+        })
+        .await
+    }
+
+    /// Asks what cannot be watched (DNS, HTTP, S3) until the condition holds: quickly at first, then every 2 s at the most.
+    pub async fn poll<T>(
+        &self,
+        expected: &str,
+        object: Option<ObjectRef>,
+        mut ask: impl AsyncFnMut() -> Look<T>,
+    ) -> Result<T, Failure> {
+        self.expects(expected);
+        let mut delays = backoff();
+        loop {
+            let on = |failure: Failure| with_object(failure, object.as_ref());
+            match tokio::time::timeout_at(self.deadline, ask()).await {
+                Ok(Look::Found(value)) => return Ok(value),
+                Ok(Look::Never(failure)) => return Err(on(completed(*failure, expected))),
+                Ok(Look::NotYet(seen)) => self.sees(seen),
+                Err(_elapsed) => return Err(on(self.overdue())),
+            }
+            let delay = delays.next().unwrap_or(Duration::from_secs(2));
+            tokio::time::sleep_until((tokio::time::Instant::now() + delay).min(self.deadline)).await;
+            if self.remaining().is_zero() {
+                return Err(on(self.overdue()));
+            }
+        }
+    }
+
+    async fn follow<S, T>(
+        &self,
+        stream: impl Stream<Item = watcher::Result<S>>,
+        expected: &str,
+        object: ObjectRef,
+        action: &Action,
+        mut condition: impl FnMut(S) -> Look<T>,
+    ) -> Result<T, Failure> {
+        self.expects(expected);
+        let mut stream = std::pin::pin!(stream);
+        let mut blind: Option<String> = None;
+        loop {
+            let item = match tokio::time::timeout_at(self.deadline, stream.next()).await {
+                Ok(Some(item)) => item,
+                // The stream never ends by itself; were it to, nothing more could be seen.
+                Ok(None) | Err(_) => return Err(self.unanswered(blind, object)),
+            };
+            match item {
+                Ok(state) => {
+                    blind = None;
+                    match condition(state) {
+                        Look::Found(value) => return Ok(value),
+                        Look::NotYet(seen) => self.sees(seen),
+                        Look::Never(failure) => {
+                            return Err(with_object(completed(*failure, expected), Some(&object)));
+                        }
+                    }
+                }
+                Err(error) => match trouble_of(&error) {
+                    Trouble::Passing(text) => blind = Some(text),
+                    Trouble::Final(answer) => return Err(action.failure(answer)),
+                },
+            }
+        }
+    }
+
+    /// Time is up: the cluster's fault if it could be seen, nobody's if it could not.
+    fn unanswered(&self, blind: Option<String>, object: ObjectRef) -> Failure {
+        let mut failure = self.overdue().on(object);
+        if let Some(text) = blind {
+            failure.verdict = crate::verdict::Verdict::Inconclusive;
+            failure = failure.because(
+                Certainty::Likely,
+                Origin::Cluster,
+                format!("the API server could not be asked any more: {text}"),
+            );
+        }
+        failure
+    }
+}
+
+fn completed(mut failure: Failure, expected: &str) -> Failure {
+    if failure.expected.is_empty() {
+        expected.clone_into(&mut failure.expected);
+    }
+    failure
+}
+
+fn with_object(mut failure: Failure, object: Option<&ObjectRef>) -> Failure {
+    if failure.object.is_none() {
+        failure.object = object.cloned();
+    }
+    failure
+}
+
+fn watch_action<K: Resource<DynamicType = ()>>(api: &Api<K>, name: &str) -> Action {
+    let mut action = Action::on::<K>("watch", api.namespace().unwrap_or_default(), name);
+    action.object.namespace = api.namespace().map(str::to_owned);
+    action
+}
+
+/// Turns watch events into complete snapshots of the selection.
+fn snapshots<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+) -> impl Stream<Item = watcher::Result<BTreeMap<String, K>>>
+where
+    K: ResourceExt + Clone,
+{
+    let key = |object: &K| match object.namespace() {
+        Some(namespace) => format!("{namespace}/{}", object.name_any()),
+        None => object.name_any(),
+    };
+    let mut complete = false;
+    let mut all: BTreeMap<String, K> = BTreeMap::new();
+    events.filter_map(move |event| {
+        let item = match event {
+            Err(error) => Some(Err(error)),
+            Ok(watcher::Event::Init) => {
+                complete = false;
+                all.clear();
+                None
+            }
+            Ok(watcher::Event::InitApply(object)) => {
+                all.insert(key(&object), object);
+                None
+            }
+            Ok(watcher::Event::InitDone) => {
+                complete = true;
+                Some(Ok(all.clone()))
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                all.insert(key(&object), object);
+                complete.then(|| Ok(all.clone()))
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                all.remove(&key(&object));
+                complete.then(|| Ok(all.clone()))
+            }
+        };
+        futures::future::ready(item)
+    })
+}

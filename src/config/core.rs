@@ -1,0 +1,104 @@
+//! The harness's own settings.
+
+use std::time::Duration;
+
+use super::{ConfigError, Kind, Setting, Values};
+
+/// The longest run that makes sense: a day.
+const MAX_SECONDS: u64 = 86_400;
+
+/// Every setting that belongs to no check. The Go tool's names and defaults are kept.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        key: "clusterName",
+        env: &["CLUSTER_NAME"],
+        kind: Kind::Text,
+        default: None,
+        help: "What the cluster is called in reports and chat; default: the name that the kubeconfig gives it.",
+    },
+    Setting {
+        key: "timeout",
+        env: &["KIBERTAS_TIMEOUT"],
+        kind: Kind::Duration { max_seconds: MAX_SECONDS },
+        default: Some("15m"),
+        help: "The longest that one check may take, without its clean-up.",
+    },
+    Setting {
+        key: "stepTimeout",
+        env: &["KIBERTAS_STEP_TIMEOUT"],
+        kind: Kind::Duration { max_seconds: MAX_SECONDS },
+        default: Some("5m"),
+        help: "The longest that one step of a check may take.",
+    },
+    Setting {
+        key: "cleanupTimeout",
+        env: &["KIBERTAS_CLEANUP_TIMEOUT"],
+        kind: Kind::Duration { max_seconds: MAX_SECONDS },
+        default: Some("2m"),
+        help: "The longest that a check's clean-up may take; apart from the check's own time.",
+    },
+    Setting {
+        key: "image",
+        env: &["KIBERTAS_IMAGE"],
+        kind: Kind::Text,
+        default: Some(concat!("kibertas-rs:", env!("CARGO_PKG_VERSION"))),
+        help: "The image of this program, as the cluster's nodes pull it: every pod of a check runs it.",
+    },
+    Setting {
+        key: "resourceName",
+        env: &["RESOURCE_NAME"],
+        kind: Kind::ObjectName,
+        default: Some("kibertas"),
+        help: "The beginning of the names of created objects.",
+    },
+    Setting {
+        key: "resourceNamespace",
+        env: &["RESOURCE_NAMESPACE"],
+        kind: Kind::ObjectName,
+        default: None,
+        help: "The namespace to work in; default: a new one for each check and run, deleted afterwards. \
+               One that exists already is used and never deleted.",
+    },
+];
+
+/// The harness's own settings, typed.
+#[derive(Debug, Clone)]
+pub struct Core {
+    /// What the cluster is called; `None`: as the kubeconfig calls it.
+    pub cluster_name: Option<String>,
+    /// The longest that one check may take, without its clean-up.
+    pub timeout: Duration,
+    /// The longest that one step may take.
+    pub step_timeout: Duration,
+    /// The longest that a check's clean-up may take.
+    pub cleanup_timeout: Duration,
+    /// The image that every pod of a check runs.
+    pub image: String,
+    /// The beginning of the names of created objects.
+    pub resource_name: String,
+    /// The namespace to work in; `None`: a new one for each check and run.
+    pub resource_namespace: Option<String>,
+}
+
+impl Core {
+    pub(super) fn from_values(values: &Values) -> Result<Self, ConfigError> {
+        let time = |key: &str| values.duration(key).unwrap_or_default();
+        let core = Self {
+            cluster_name: values.text("clusterName").map(str::to_owned),
+            timeout: time("timeout"),
+            step_timeout: time("stepTimeout"),
+            cleanup_timeout: time("cleanupTimeout"),
+            image: values.text_or_empty("image").to_owned(),
+            resource_name: values.text_or_empty("resourceName").to_owned(),
+            resource_namespace: values.text("resourceNamespace").map(str::to_owned),
+        };
+        if values.is_given("stepTimeout") && values.is_given("timeout") && core.step_timeout > core.timeout {
+            return Err(ConfigError::one(
+                "stepTimeout",
+                Some(format!("{}s", core.step_timeout.as_secs_f64())),
+                format!("at most the timeout of a whole check, {}s", core.timeout.as_secs_f64()),
+            ));
+        }
+        Ok(core)
+    }
+}

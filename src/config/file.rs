@@ -1,0 +1,93 @@
+//! The configuration file: YAML, every key known.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{ConfigError, Problem};
+
+/// The file's content, keys not yet matched with the settings.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigFile {
+    /// Where it was read from; empty where there is none.
+    pub path: PathBuf,
+    top: Map<String, Value>,
+    checks: BTreeMap<String, Map<String, Value>>,
+}
+
+impl ConfigFile {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            ConfigError::one("--config", Some(path.display().to_string()), format!("a file that can be read ({e})"))
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Parses the text of a file; `path` only names it in errors.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let wrong = |value: Option<String>, expected: String| {
+            Err(ConfigError::one(path.display().to_string(), value, expected))
+        };
+        let document: Value = match serde_saphyr::from_str(text) {
+            Ok(document) => document,
+            Err(error) => return wrong(None, format!("YAML ({error})")),
+        };
+        let mut top = match document {
+            Value::Null => Map::new(),
+            Value::Object(map) => map,
+            other => return wrong(Some(other.to_string()), "a mapping of settings".to_owned()),
+        };
+        let mut checks = BTreeMap::new();
+        match top.remove("checks") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(map)) => {
+                for (name, value) in map {
+                    match value {
+                        Value::Object(settings) => drop(checks.insert(name, settings)),
+                        Value::Null => {}
+                        other => {
+                            return Err(ConfigError::one(
+                                format!("checks.{name}"),
+                                Some(other.to_string()),
+                                "a mapping of the check's settings",
+                            ));
+                        }
+                    }
+                }
+            }
+            Some(other) => {
+                return Err(ConfigError::one("checks", Some(other.to_string()), "a mapping from check to settings"));
+            }
+        }
+        Ok(Self { path: path.to_owned(), top, checks })
+    }
+
+    /// The mapping of one scope: the top level for the empty one, else that check's.
+    pub(super) fn scope(&self, scope: &str) -> Option<&Map<String, Value>> {
+        if scope.is_empty() { Some(&self.top) } else { self.checks.get(scope) }
+    }
+
+    /// Tells checks that do not exist.
+    pub(super) fn unknown_checks(&self, known: &[&str], problems: &mut Vec<Problem>) {
+        for name in self.checks.keys().filter(|name| !known.contains(&name.as_str())) {
+            problems.push(Problem {
+                field: format!("checks.{name}"),
+                value: Some(name.clone()),
+                expected: format!("one of the checks {}", known.join(", ")),
+            });
+        }
+    }
+}
+
+/// A value of the file as the text that a flag would carry; `None` for mappings.
+pub(super) fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(items) => items.iter().map(as_text).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+        Value::Null | Value::Object(_) => None,
+    }
+}

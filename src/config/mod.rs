@@ -1,0 +1,140 @@
+//! The configuration: file, then environment, then flags; the later wins.
+//!
+//! ```yaml
+//! clusterName: blue
+//! timeout: 15m
+//! checks:
+//!   ingress:
+//!     host: kibertas.blue.example.com
+//! ```
+
+pub mod core;
+mod file;
+pub mod setting;
+pub mod values;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use self::core::Core;
+pub use self::file::ConfigFile;
+pub use self::setting::{Kind, Setting};
+pub use self::values::Values;
+
+use crate::check::Check;
+
+/// One wrong entry: the field, its value and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was given: a key of the file, an environment variable or a flag.
+    pub field: String,
+    /// The value as given; `None` for secrets and for what is missing.
+    pub value: Option<String>,
+    /// Completes "should be …".
+    pub expected: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{} is {value:?}, but should be {}", self.field, self.expected),
+            None => write!(f, "{} should be {}", self.field, self.expected),
+        }
+    }
+}
+
+/// Everything that is wrong with the configuration, at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is wrong:{}", .0.iter().map(|p| format!("\n  - {p}")).collect::<String>())]
+pub struct ConfigError(pub Vec<Problem>);
+
+impl ConfigError {
+    /// An error of one problem.
+    pub fn one(field: impl Into<String>, value: Option<String>, expected: impl Into<String>) -> Self {
+        Self(vec![Problem { field: field.into(), value, expected: expected.into() }])
+    }
+}
+
+/// Where values come from. Tests give their own environment.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The parsed configuration file.
+    pub file: ConfigFile,
+    /// The process's environment.
+    pub env: BTreeMap<String, String>,
+    /// Flags as `(scope, key) → value`; the harness's own settings have the empty scope.
+    pub flags: BTreeMap<(String, String), String>,
+}
+
+impl Sources {
+    /// Reads the file, if there is one, and the process's environment.
+    pub fn gather(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = match path {
+            Some(path) => ConfigFile::read(path)?,
+            None => ConfigFile::default(),
+        };
+        Ok(Self { file, env: std::env::vars().collect(), flags: BTreeMap::new() })
+    }
+
+    /// Gives a flag's value; the last one wins.
+    pub fn flag(&mut self, scope: &str, key: &str, value: impl Into<String>) {
+        self.flags.insert((scope.to_owned(), key.to_owned()), value.into());
+    }
+
+    /// Takes `--set CHECK.KEY=VALUE` (or `KEY=VALUE` for the harness's own).
+    pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
+        let wrong = || ConfigError::one("--set", Some(assignment.to_owned()), "CHECK.KEY=VALUE or KEY=VALUE");
+        let (path, value) = assignment.split_once('=').ok_or_else(wrong)?;
+        let (scope, key) = path.rsplit_once('.').unwrap_or(("", path));
+        if key.is_empty() {
+            return Err(wrong());
+        }
+        self.flag(scope, key, value);
+        Ok(())
+    }
+}
+
+/// The whole configuration, resolved and validated.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The harness's own settings.
+    pub core: Core,
+    /// The settings of each check, by its name.
+    pub checks: BTreeMap<&'static str, Values>,
+}
+
+impl Config {
+    /// Resolves the settings of the harness and of all checks; unknown keys and wrong values are all told at once.
+    pub fn resolve(sources: &Sources, checks: &[&'static dyn Check]) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let names: Vec<&str> = checks.iter().map(|c| c.about().name).collect();
+        sources.file.unknown_checks(&names, &mut problems);
+        for ((scope, key), value) in &sources.flags {
+            if !scope.is_empty() && !names.contains(&scope.as_str()) {
+                let expected = format!("for one of the checks {}", names.join(", "));
+                problems.push(Problem { field: format!("--set {scope}.{key}"), value: Some(value.clone()), expected });
+            }
+        }
+        let own = Values::resolve("", core::SETTINGS, sources, &mut problems);
+        let checks = checks
+            .iter()
+            .map(|check| {
+                let name = check.about().name;
+                (name, Values::resolve(name, check.settings(), sources, &mut problems))
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        let core = Core::from_values(&own)?;
+        Ok(Self { core, checks })
+    }
+
+    /// The values of one check.
+    ///
+    /// # Panics
+    /// When the name is not of a registered check: an error of the program, not of its input.
+    pub fn of(&self, check: &str) -> &Values {
+        &self.checks[check]
+    }
+}

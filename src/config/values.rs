@@ -1,0 +1,178 @@
+//! The resolved values of one scope: the harness or one check.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::setting::{parse_duration, parse_flag, parse_resolvers};
+use super::{Kind, Problem, Setting, Sources, file};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The setting's default.
+    Default,
+    /// The configuration file.
+    File,
+    /// This environment variable.
+    Env(&'static str),
+    /// A flag.
+    Flag,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File => f.write_str("file"),
+            Self::Env(name) => write!(f, "environment {name}"),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// One value with its origin. The text is valid for the setting's kind.
+#[derive(Clone)]
+struct Resolved {
+    text: String,
+    source: Source,
+    kind: Kind,
+}
+
+impl std::fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = if self.kind == Kind::Secret { "***" } else { &self.text };
+        write!(f, "{text:?} ({})", self.source)
+    }
+}
+
+/// The values of one scope. Every getter takes a declared key; an undeclared one is an error of the program.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    declared: Vec<&'static str>,
+    values: BTreeMap<&'static str, Resolved>,
+}
+
+impl Values {
+    /// Resolves `settings` from all sources and tells every problem.
+    pub fn resolve(scope: &str, settings: &'static [Setting], sources: &Sources, problems: &mut Vec<Problem>) -> Self {
+        let dotted = |key: &str| match scope {
+            "" => key.to_owned(),
+            scope => format!("checks.{scope}.{key}"),
+        };
+        let known = settings.iter().map(|s| s.key).collect::<Vec<_>>();
+        let unknown = |field: String, key: &str| Problem {
+            field,
+            value: Some(key.to_owned()),
+            expected: format!(
+                "one of {}",
+                if known.is_empty() { "no settings at all".into() } else { known.join(", ") }
+            ),
+        };
+        let in_file = sources.file.scope(scope);
+        for key in in_file.into_iter().flat_map(serde_json::Map::keys).filter(|k| !known.contains(&k.as_str())) {
+            problems.push(unknown(dotted(key), key));
+        }
+        for (_, key) in sources.flags.keys().filter(|(s, k)| s == scope && !known.contains(&k.as_str())) {
+            problems.push(unknown(format!("--set {}", dotted(key)), key));
+        }
+
+        let mut values = BTreeMap::new();
+        for setting in settings {
+            let given = sources
+                .flags
+                .get(&(scope.to_owned(), setting.key.to_owned()))
+                .map(|text| (format!("flag for {}", dotted(setting.key)), Some(text.clone()), Source::Flag));
+            let given = given.or_else(|| {
+                setting.env.iter().find_map(|name| {
+                    let text = sources.env.get(*name).filter(|text| !text.is_empty())?;
+                    Some(((*name).to_owned(), Some(text.clone()), Source::Env(name)))
+                })
+            });
+            let given = given.or_else(|| {
+                let value = in_file?.get(setting.key).filter(|value| !value.is_null())?;
+                Some((dotted(setting.key), file::as_text(value), Source::File))
+            });
+            let (field, text, source) = match given {
+                Some((field, Some(text), source)) => (field, text, source),
+                Some((field, None, _)) => {
+                    problems.push(Problem { field, value: None, expected: setting.kind.expectation() });
+                    continue;
+                }
+                None => match setting.default {
+                    Some(text) => (dotted(setting.key), text.to_owned(), Source::Default),
+                    None => continue,
+                },
+            };
+            if setting.kind.accepts(&text) {
+                values.insert(setting.key, Resolved { text, source, kind: setting.kind });
+            } else {
+                let value = (setting.kind != Kind::Secret).then_some(text);
+                problems.push(Problem { field, value, expected: setting.kind.expectation() });
+            }
+        }
+        Self { declared: known, values }
+    }
+
+    fn get(&self, key: &str) -> Option<&Resolved> {
+        debug_assert!(self.declared.contains(&key), "setting {key} is not declared");
+        self.values.get(key)
+    }
+
+    /// The text of a setting, if it is set or has a default.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key).map(|v| v.text.as_str())
+    }
+
+    /// The text of a setting that has a default; empty otherwise.
+    pub fn text_or_empty(&self, key: &str) -> &str {
+        self.text(key).unwrap_or_default()
+    }
+
+    /// Whether a flag is on; unset is off.
+    pub fn flag(&self, key: &str) -> bool {
+        self.text(key).and_then(parse_flag).unwrap_or_default()
+    }
+
+    /// A whole number; 0 where unset.
+    pub fn integer(&self, key: &str) -> u64 {
+        self.text(key).and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+
+    /// A time, if it is set.
+    pub fn duration(&self, key: &str) -> Option<Duration> {
+        self.text(key).and_then(parse_duration)
+    }
+
+    /// The words of a list; empty where unset.
+    pub fn list(&self, key: &str) -> Vec<String> {
+        let words = self.text_or_empty(key).split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    }
+
+    /// The resolvers of a setting; empty where unset.
+    pub fn resolvers(&self, key: &str) -> Vec<SocketAddr> {
+        self.text(key).and_then(parse_resolvers).unwrap_or_default()
+    }
+
+    /// Where a value came from, if there is one.
+    pub fn source(&self, key: &str) -> Option<&Source> {
+        self.get(key).map(|v| &v.source)
+    }
+
+    /// Whether somebody gave the value, rather than the default.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.source(key).is_some_and(|source| *source != Source::Default)
+    }
+
+    /// Every secret, for the redactor.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.values.values().filter(|v| v.kind == Kind::Secret).map(|v| v.text.as_str())
+    }
+
+    /// Keys and values as they may be shown; secrets are masked.
+    pub fn shown(&self) -> BTreeMap<String, String> {
+        let shown = |v: &Resolved| if v.kind == Kind::Secret { "***".to_owned() } else { v.text.clone() };
+        self.values.iter().map(|(key, value)| ((*key).to_owned(), shown(value))).collect()
+    }
+}

@@ -1,0 +1,242 @@
+//! Runs the planned checks side by side. Whatever happens to one, the others go on, and each is cleaned up.
+
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::FutureExt;
+use kube::Client;
+use tokio::time::Instant;
+
+use super::plan::{Plan, Planned};
+use super::preflight;
+use super::signals::Interruption;
+use crate::check::Check;
+use crate::clock;
+use crate::cluster::{Cluster, RunId, Scratch};
+use crate::config::Config;
+use crate::context::Context;
+use crate::event::{Bus, Event};
+use crate::exit;
+use crate::failure::Failure;
+use crate::result::{CheckResult, CleanupResult, RunResult, SCHEMA, StepResult};
+use crate::verdict::Verdict;
+
+/// What a run does besides its checks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Leave the objects in the cluster for a look by hand.
+    pub keep: bool,
+}
+
+/// A run that is ready to start.
+pub struct Run<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The checks.
+    pub plan: Plan,
+    /// The run's id.
+    pub id: RunId,
+    /// What else to do.
+    pub options: RunOptions,
+    /// What may end the run.
+    pub interruption: Interruption,
+    /// Where events go.
+    pub bus: Rc<Bus>,
+}
+
+impl Run<'_> {
+    /// Runs all checks and returns the result; it never panics for a check's sake.
+    pub async fn execute(self) -> RunResult {
+        let started = clock::now();
+        self.bus.emit(Event::RunStarted {
+            run: self.id.to_string(),
+            target: self.cluster.target.clone(),
+            checks: self.plan.running(),
+        });
+        let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned))).await;
+        let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));
+        let mut result = RunResult {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: self.id.to_string(),
+            target: self.cluster.target.clone(),
+            started,
+            duration_ms: self.bus.elapsed_ms(),
+            verdict,
+            exit_code: exit::of_run(verdict, self.interruption.signal()),
+            checks,
+            notices: self.bus.take_complaints(),
+        };
+        self.bus.emit(Event::RunFinished { result: Box::new(result.clone()) });
+        result.notices.extend(self.bus.take_complaints());
+        result
+    }
+
+    async fn one(&self, planned: &Planned) -> CheckResult {
+        let result = match &planned.skipped {
+            Some(reason) => self.skipped(planned.check, reason),
+            None => self.check(planned.check).await,
+        };
+        self.bus.emit(Event::CheckFinished { result: Box::new(result.clone()) });
+        result
+    }
+
+    fn skipped(&self, check: &dyn Check, reason: &str) -> CheckResult {
+        CheckResult {
+            name: check.about().name.to_owned(),
+            verdict: Verdict::Skipped,
+            reason: Some(reason.to_owned()),
+            failure: None,
+            start_ms: self.bus.elapsed_ms(),
+            duration_ms: 0,
+            namespace: None,
+            steps: Vec::new(),
+            cleanup: None,
+            api_requests: 0,
+            settings: self.config.of(check.about().name).shown(),
+        }
+    }
+
+    async fn check(&self, check: &'static dyn Check) -> CheckResult {
+        let name = check.about().name;
+        let started = Instant::now();
+        let cx = self.context(check, started);
+        self.bus.emit(Event::CheckStarted { check: name.to_owned(), namespace: cx.scratch.namespace.clone() });
+        let mut failure = self.prove(check, &cx).await.err();
+        let duration_ms = clock::millis_between(started, Instant::now());
+        let cleanup = self.clean_up(name, &cx).await;
+        if failure.is_none()
+            && let Some(cleanup) = &cleanup
+        {
+            failure = left_behind(cleanup);
+        }
+        CheckResult {
+            name: name.to_owned(),
+            verdict: failure.as_ref().map_or(Verdict::Passed, |failure| failure.verdict),
+            reason: failure.as_ref().map(|failure| failure_line(failure, &cx.steps.borrow())),
+            failure,
+            start_ms: self.bus.at_ms(started),
+            duration_ms,
+            namespace: Some(cx.scratch.namespace.clone()),
+            steps: cx.steps.borrow_mut().drain(..).flatten().collect(),
+            cleanup,
+            api_requests: cx.api_requests(),
+            settings: cx.values.shown(),
+        }
+    }
+
+    fn context(&self, check: &'static dyn Check, started: Instant) -> Context {
+        let name = check.about().name;
+        let requests = Arc::new(AtomicU64::new(0));
+        let (counter, shared) = (Arc::clone(&requests), self.cluster.client.clone());
+        let counted = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let shared = shared.clone();
+            async move { shared.send(request).await }
+        });
+        let client = Client::new(counted, self.cluster.client.default_namespace().to_owned());
+        Context {
+            check: name,
+            values: self.config.of(name).clone(),
+            core: self.config.core.clone(),
+            target: self.cluster.target.clone(),
+            client,
+            scratch: Scratch::plan(name, &self.cluster.target.name, &self.id, &self.config.core),
+            deadline: started + self.config.core.timeout,
+            bus: Rc::clone(&self.bus),
+            steps: Rc::new(RefCell::default()),
+            requests,
+        }
+    }
+
+    /// Preflight, namespace, and the check itself; ended by its own end, by a signal, or by its deadline.
+    async fn prove(&self, check: &dyn Check, cx: &Context) -> Result<(), Failure> {
+        let proof = async {
+            cx.step("permissions", async |step| preflight::permissions(cx, step, check).await).await?;
+            cx.step("namespace", async |step| cx.scratch.create_namespace(&cx.client, step).await).await?;
+            check.run(cx).await
+        };
+        let proof = AssertUnwindSafe(proof).catch_unwind();
+        let outcome = tokio::select! {
+            biased;
+            () = self.interruption.token.cancelled() => {
+                return Err(Failure::cancelled("the check to end by itself").saw(match self.interruption.signal() {
+                    Some(number) => format!("signal {number}"),
+                    None => "the run was cancelled".to_owned(),
+                }));
+            }
+            outcome = tokio::time::timeout_at(cx.deadline + std::time::Duration::from_secs(5), proof) => outcome,
+        };
+        match outcome {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+            Err(_elapsed) => Err(Failure::failed("the check to end within its timeout").saw(format!(
+                "it was still running after {}",
+                clock::human(clock::millis_between(Instant::now(), cx.deadline))
+            ))),
+        }
+    }
+
+    async fn clean_up(&self, name: &str, cx: &Context) -> Option<CleanupResult> {
+        if self.options.keep {
+            self.bus.emit(Event::Notice {
+                text: format!(
+                    "{name}: objects are kept in namespace {ns}; remove them with: kibertas-rs sweep --run {run}",
+                    ns = cx.scratch.namespace,
+                    run = self.id
+                ),
+            });
+            return Some(CleanupResult { verdict: Verdict::Skipped, duration_ms: 0, survivors: Vec::new() });
+        }
+        if !cx.scratch.has_touched() {
+            return None;
+        }
+        self.bus.emit(Event::CleanupStarted { check: name.to_owned() });
+        let cleanup = cx.scratch.clean_up(&cx.client, self.config.core.cleanup_timeout).await;
+        self.bus.emit(Event::CleanupFinished { check: name.to_owned(), cleanup: cleanup.clone() });
+        Some(cleanup)
+    }
+}
+
+/// A check that passed but left something behind has not passed.
+fn left_behind(cleanup: &CleanupResult) -> Option<Failure> {
+    let expected = "everything that the check created to be gone afterwards";
+    let failure = match cleanup.verdict {
+        Verdict::Failed => Failure::failed(expected),
+        Verdict::Inconclusive => Failure::inconclusive(expected),
+        Verdict::Passed | Verdict::Skipped | Verdict::Cancelled => return None,
+    };
+    let first = cleanup.survivors.first()?;
+    let lines = cleanup.survivors.iter().map(|s| format!("{}: {}", s.object, s.held_by.join("; "))).collect();
+    Some(
+        failure
+            .saw(format!("still there: {}", first.held_by.join("; ")))
+            .on(first.object.clone())
+            .detail("what is left", lines)
+            .next(format!("kubectl get {} -o yaml", first.object.kubectl_args())),
+    )
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().map(|t| (*t).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Failure::inconclusive("the check to end by itself").saw(format!("it panicked: {text}")).because(
+        crate::failure::Certainty::Certain,
+        crate::failure::Origin::Harness,
+        "a defect of kibertas-rs; please report it",
+    )
+}
+
+/// The reason in one line, with the step that it ended in.
+fn failure_line(failure: &Failure, steps: &[Option<StepResult>]) -> String {
+    let step = steps.iter().flatten().rev().find(|step| step.verdict == failure.verdict && step.failure.is_some());
+    match step {
+        Some(step) => format!("{}: {}", step.name, failure.summary()),
+        None => failure.summary(),
+    }
+}

@@ -1,0 +1,76 @@
+//! Asks the API server for every permission that a check declares, before anything is created.
+//!
+//! <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>
+
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::Api;
+use kube::api::PostParams;
+
+use crate::check::{COMMON_GRANTS, Check, Grant, Scope};
+use crate::cluster::call::{Action, call};
+use crate::context::{Context, Step};
+use crate::failure::{Certainty, Failure, ObjectRef, Origin};
+
+/// One verb on one resource.
+struct Question {
+    verb: &'static str,
+    grant: &'static Grant,
+}
+
+/// Asks for the grants of `check`. A missing one makes the check Inconclusive and is named.
+pub async fn permissions(cx: &Context, step: &Step, check: &dyn Check) -> Result<(), Failure> {
+    let grants = COMMON_GRANTS.iter().chain(check.grants()).filter(|grant| grant.is_needed(&cx.values));
+    let questions: Vec<Question> =
+        grants.flat_map(|grant| grant.verbs.iter().map(move |verb| Question { verb, grant })).collect();
+    let answers = futures::future::try_join_all(questions.iter().map(|question| ask(cx, step, question))).await?;
+    let missing: Vec<&Question> =
+        questions.iter().zip(&answers).filter(|(_, allowed)| !**allowed).map(|(question, _)| question).collect();
+    step.evidence("asked", questions.len());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let named = |question: &&Question| format!("{} {}", question.verb, question.grant.qualified());
+    let list = missing.iter().map(named).collect::<Vec<_>>().join(", ");
+    let whys = missing.iter().map(|q| format!("{}: {}", named(q), q.grant.why)).collect();
+    let first = missing[0];
+    let place = match first.grant.scope {
+        Scope::Namespace => format!(" -n {}", cx.scratch.namespace),
+        Scope::Cluster => " -A".to_owned(),
+    };
+    Err(Failure::inconclusive("the permissions that the check declares")
+        .saw(format!("not allowed: {list}"))
+        .because(Certainty::Certain, Origin::Harness, format!("the credentials of this run may not {list}"))
+        .detail("what they are for", whys)
+        .next(format!("kubectl auth can-i {} {}{place}", first.verb, first.grant.qualified()))
+        .next("grant them to the run's user or ServiceAccount; `kibertas-rs list` prints what each check needs"))
+}
+
+async fn ask(cx: &Context, step: &Step, question: &Question) -> Result<bool, Failure> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(cx.client.clone());
+    let grant = question.grant;
+    let (resource, subresource) = match grant.resource.split_once('/') {
+        Some((resource, sub)) => (resource, Some(sub.to_owned())),
+        None => (grant.resource, None),
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                group: Some(grant.group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource,
+                verb: Some(question.verb.to_owned()),
+                namespace: (grant.scope == Scope::Namespace).then(|| cx.scratch.namespace.clone()),
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let action = Action {
+        verb: "create",
+        resource: "selfsubjectaccessreviews.authorization.k8s.io".to_owned(),
+        object: ObjectRef::cluster_scoped("SelfSubjectAccessReview", &grant.qualified()),
+    };
+    let answer = call(step, &action, async || api.create(&PostParams::default(), &review).await).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
