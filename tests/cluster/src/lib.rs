@@ -1,0 +1,1 @@
+//! A real Kubernetes cluster for development, demo and tests.
