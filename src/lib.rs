@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod exit;
 pub mod failure;
+pub mod probe;
 pub mod redact;
 pub mod result;
 pub mod runner;
