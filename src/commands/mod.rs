@@ -29,7 +29,7 @@ pub enum UsageError {
     #[error("{0}")]
     Flag(String),
     /// A probe.
-    #[error("{0}: {}", crate::cluster::connect::innermost(.0))]
+    #[error("{0}: {reason}", reason = crate::cluster::connect::innermost(.0))]
     Probe(#[from] crate::probe::ProbeError),
     /// The output.
     #[error("cannot print: {0}")]
