@@ -12,6 +12,7 @@ pub mod event;
 pub mod exit;
 pub mod failure;
 pub mod redact;
+pub mod report;
 pub mod result;
 pub mod runner;
 pub mod verdict;
