@@ -116,6 +116,8 @@ impl Sources {
 pub struct Config {
     /// The harness's own settings.
     pub core: Core,
+    /// The same as they were given, for the report.
+    pub own: Values,
     /// The settings of each check, by its name.
     pub checks: BTreeMap<&'static str, Values>,
 }
@@ -144,7 +146,7 @@ impl Config {
             return Err(ConfigError(problems));
         }
         let core = Core::from_values(&own)?;
-        Ok(Self { core, checks })
+        Ok(Self { core, own, checks })
     }
 
     /// The values of one check.
