@@ -8,9 +8,11 @@ use futures::future::try_join_all;
 use test_cluster::{COMPONENTS, Cluster, Error, Options, Progress, Result, image};
 
 use crate::cli::{Command, Down, Up};
+use crate::demo;
 
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Demo(arguments) => return demo::run(arguments).await,
         Command::Up(arguments) => up(arguments).await?,
         Command::Down(arguments) => down(arguments).await?,
         Command::Status => status().await?,

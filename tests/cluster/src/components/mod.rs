@@ -1,5 +1,6 @@
 //! The registry of components: one line each.
 
+mod argo_cd;
 mod argo_rollouts;
 mod bind;
 mod cert_manager;
@@ -8,13 +9,17 @@ mod coredns;
 mod etcd;
 mod external_dns;
 mod helm;
+mod karpenter;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_proxy;
 mod kube_scheduler;
 mod kubelet;
 mod kubernetes;
+mod kwok;
+mod otel_collector;
 mod traefik;
+mod versitygw;
 
 use std::collections::BTreeSet;
 
@@ -40,6 +45,13 @@ pub static ALL: &[&dyn Component] = &[
     &cert_manager::Cainjector,
     &argo_rollouts::ArgoRollouts,
     &external_dns::ExternalDns,
+    &kwok::Kwok,
+    &karpenter::Karpenter,
+    &versitygw::Versitygw,
+    &otel_collector::OtelCollector,
+    &argo_cd::Redis,
+    &argo_cd::RepoServer,
+    &argo_cd::Controller,
 ];
 
 /// The component of that name.
