@@ -57,12 +57,16 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The grants of the check as RBAC rules, as `list` tells them; optional and conditional ones are left out.
+/// The grants of the check as RBAC rules, as `list` tells them; what other settings than the defaults need is left out.
 fn rules(world: &World) -> Result<Vec<Value>, Failed> {
     let (_, listed) = run::other(&world.kubeconfig(), &["list", "cert-manager", "--output", "json"])?;
     let listed: Value = serde_json::from_str(&listed)?;
+    let settings = listed[0]["settings"].as_array().ok_or("no settings")?;
+    let by_default = |condition: &Value| {
+        condition.is_null() || settings.iter().any(|s| s["key"] == condition[0] && s["default"] == condition[1])
+    };
     let grants = listed[0]["grants"].as_array().ok_or("no grants")?;
-    let needed = grants.iter().filter(|g| g["onlyWhen"].is_null() && g["optional"] != true);
+    let needed = grants.iter().filter(|g| by_default(&g["onlyWhen"]) && g["optional"] != true);
     let rule = |g: &Value| json!({"apiGroups": [g["group"]], "resources": [g["resource"]], "verbs": g["verbs"]});
     Ok(needed.map(rule).collect())
 }
