@@ -198,7 +198,8 @@ impl Gatherer<'_> {
     }
 
     async fn logs(&self, evidence: &Evidence) -> Vec<LogTail> {
-        let containers: Vec<_> = containers::in_trouble(evidence).filter(super::containers::Container::has_run).take(LOGS).collect();
+        let containers: Vec<_> =
+            containers::in_trouble(evidence).filter(super::containers::Container::has_run).take(LOGS).collect();
         let api: Api<Pod> = Api::namespaced(self.client.clone(), self.scene.namespace);
         let tails = containers.iter().map(async |container| {
             let params = LogParams {
