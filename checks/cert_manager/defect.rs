@@ -40,7 +40,7 @@ pub(super) enum Defect {
         /// What there is.
         found: String,
         /// What was asked for.
-        wanted: String,
+        wanted: &'static str,
     },
     /// The certificate is for other names.
     #[error(

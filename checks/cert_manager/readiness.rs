@@ -12,6 +12,9 @@ use super::stored::certificates;
 use crate::cluster::Look;
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
 
+#[cfg(test)]
+mod tests;
+
 /// A Certificate that was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -21,8 +24,6 @@ pub(super) struct Wanted {
     pub(super) uid: String,
     /// Only a later revision than this counts.
     pub(super) after_revision: i64,
-    /// A Secret of its name was there before it.
-    pub(super) secret_before: bool,
 }
 
 /// A certificate that the issuer gave to a request of ours.
@@ -197,7 +198,7 @@ fn one(wanted: &Wanted, seen: &Seen, settled: bool) -> Look<Issued> {
     let revision = certificate.status.as_ref().and_then(|status| status.revision).unwrap_or_default();
     let request = seen.request(wanted);
     if !current || issuing || revision <= wanted.after_revision {
-        if settled && current && !issuing && wanted.secret_before && request.is_none() {
+        if settled && current && !issuing && request.is_none() && wanted.after_revision == 0 {
             return Look::Never(Box::new(taken_over(wanted, certificate)));
         }
         return Look::NotYet(progress(certificate, request.map(|(_, request)| request)));
@@ -226,18 +227,15 @@ fn given(request: &CertificateRequest) -> Option<CertificateDer<'static>> {
 
 /// cert-manager found a Secret that fits and left it as it was: nothing was issued.
 fn taken_over(wanted: &Wanted, certificate: &Certificate) -> Failure {
-    let secret = ObjectRef { kind: "Secret".to_owned(), ..ObjectRef::of(certificate) };
     Failure::failed("")
-        .saw(format!(
-            "Certificate {} is ready without a CertificateRequest: its Secret was there before it",
-            wanted.name
-        ))
-        .on(secret)
+        .saw(format!("Certificate {} is ready without a CertificateRequest", wanted.name))
+        .on(ObjectRef::of(certificate))
         .because(
             Certainty::Likely,
             Origin::Cluster,
-            "somebody else made a Secret of this name, and cert-manager took it for the Certificate's own",
+            "somebody else made its Secret just before cert-manager did, and cert-manager took that for its own",
         )
+        .next(format!("kubectl describe {}", ObjectRef::of(certificate).kubectl_args()))
 }
 
 /// Where the issuance stands, in one line.
