@@ -116,6 +116,8 @@ impl Sources {
 pub struct Config {
     /// The harness's own settings.
     pub core: Core,
+    /// The same as they were given, for the report.
+    pub own: Values,
     /// The settings of each check, by its name.
     pub checks: BTreeMap<&'static str, Values>,
 }
@@ -146,7 +148,7 @@ impl Config {
         let core = Core::from_values(&own)?;
         let contradictions = checks.iter().flat_map(|check| check.contradictions(&values[check.about().name], &core));
         match contradictions.collect::<Vec<_>>() {
-            problems if problems.is_empty() => Ok(Self { core, checks: values }),
+            problems if problems.is_empty() => Ok(Self { core, own, checks: values }),
             problems => Err(ConfigError(problems)),
         }
     }

@@ -59,7 +59,7 @@ impl Invocation {
         self.flag(name, path.as_ref().display())
     }
 
-    /// One more variable of the environment, which is otherwise only PATH and HOME.
+    /// One more variable of the environment, which is otherwise only PATH, HOME and TMPDIR.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
@@ -101,7 +101,8 @@ impl Process {
         // A session of its own, so that the terminal's signals do not reach it. Both programs exec, so the process
         // keeps its id from nsenter over setsid to the component.
         command.arg("setsid").arg(&invocation.program).args(&invocation.arguments);
-        command.env_clear().env("PATH", search_path(site)).env("HOME", site.dir()).envs(&invocation.environment);
+        command.env_clear().env("PATH", search_path(site)).env("HOME", site.dir());
+        command.env("TMPDIR", site.path("tmp")).envs(&invocation.environment);
         command.current_dir(site.dir()).stdin(Stdio::null()).stdout(log).stderr(errors);
         let program = || invocation.program.display().to_string();
         let child = command.spawn().map_err(|source| Error::Start { program: program(), source })?;

@@ -87,7 +87,7 @@ impl Built {
     }
 
     /// The objects of an [`Asset::Objects`].
-    pub fn objects(&self, path: &str) -> Result<Vec<manifest::Object>> {
+    pub(crate) fn objects(&self, path: &str) -> Result<Vec<manifest::Object>> {
         manifest::load(&self.folder.join("objects").join(path).with_extension("json"))
     }
 
@@ -247,7 +247,10 @@ fn cache() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn tool(files: &'static [(&'static str, &'static str)], variables: &'static [(&'static str, &'static str)]) -> GoTool {
+    fn tool(
+        files: &'static [(&'static str, &'static str)],
+        variables: &'static [(&'static str, &'static str)],
+    ) -> GoTool {
         GoTool { name: "x", files, programs: &["x"], variables, assets: &[] }
     }
 

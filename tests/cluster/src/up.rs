@@ -45,7 +45,7 @@ pub(crate) async fn up(name: &str, options: &Options, progress: &Progress) -> Re
     let tools = built(&wanted, progress).await?;
 
     let (state, site) = stored(name, before, &wanted, tools, progress).await?;
-    for folder in ["log", "process"] {
+    for folder in ["log", "process", "tmp"] {
         let folder = site.path(folder);
         std::fs::create_dir_all(&folder).map_err(Error::file("create", folder))?;
     }

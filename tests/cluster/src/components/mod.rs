@@ -1,13 +1,25 @@
 //! The registry of components: one line each.
 
+mod argo_cd;
+mod argo_rollouts;
+mod bind;
+mod cert_manager;
 mod containerd;
+mod coredns;
 mod etcd;
+mod external_dns;
+mod helm;
+mod karpenter;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_proxy;
 mod kube_scheduler;
 mod kubelet;
 mod kubernetes;
+mod kwok;
+mod otel_collector;
+mod traefik;
+mod versitygw;
 
 use std::collections::BTreeSet;
 
@@ -25,6 +37,21 @@ pub static ALL: &[&dyn Component] = &[
     &kube_scheduler::KubeScheduler,
     &kubelet::Kubelet,
     &kube_proxy::KubeProxy,
+    &coredns::Coredns,
+    &bind::Bind,
+    &traefik::Traefik,
+    &cert_manager::Controller,
+    &cert_manager::Webhook,
+    &cert_manager::Cainjector,
+    &argo_rollouts::ArgoRollouts,
+    &external_dns::ExternalDns,
+    &kwok::Kwok,
+    &karpenter::Karpenter,
+    &versitygw::Versitygw,
+    &otel_collector::OtelCollector,
+    &argo_cd::Redis,
+    &argo_cd::RepoServer,
+    &argo_cd::Controller,
 ];
 
 /// The component of that name.
@@ -74,7 +101,11 @@ mod tests {
             let (name, module) = tool.files[0];
             assert_eq!(name, "go.mod");
             assert!(module.starts_with("module "), "{}", tool.name);
-            assert!(tool.files.iter().any(|(name, _)| *name == "main.go") || module.contains("\ntool "), "{}", tool.name);
+            assert!(
+                tool.files.iter().any(|(name, _)| *name == "main.go") || module.contains("\ntool "),
+                "{}",
+                tool.name
+            );
             assert!(!tool.programs.is_empty(), "{}", tool.name);
         }
     }
