@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 use rustls::pki_types::CertificateDer;
 
-use super::objects::{Certificate, CertificateRequest, Condition, Conditions, REVISION};
+use super::objects::{CLUSTER_ISSUER, Certificate, CertificateRequest, Condition, Conditions, REVISION};
 use super::stored::certificates;
 use crate::cluster::Look;
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
@@ -66,11 +66,18 @@ impl IssuerState {
     /// The failure of an issuer that stays not ready.
     pub(super) fn failure(&self, why: &Condition) -> Failure {
         let kind = &self.object.kind;
-        Failure::failed("")
+        let failure = Failure::failed("")
             .saw(format!("the {kind} is not ready: {}", why.told()))
             .on(self.object.clone())
             .because(Certainty::Certain, Origin::Cluster, format!("the {kind} cannot issue: {}", why.told()))
-            .next(format!("kubectl describe {}", self.object.kubectl_args()))
+            .next(format!("kubectl describe {}", self.object.kubectl_args()));
+        if kind == CLUSTER_ISSUER && why.message.contains("not found") {
+            return failure.next(
+                "put its Secret into the namespace that cert-manager's --cluster-resource-namespace names: a ClusterIssuer \
+                 looks nowhere else",
+            );
+        }
+        failure
     }
 }
 

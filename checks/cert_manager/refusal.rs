@@ -81,6 +81,27 @@ mod tests {
         }
     }
 
+    /// What the check says of "not found" from a cluster that answers a look for cert-manager's API with `code`.
+    async fn not_found(code: u16) -> Failure {
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| async move {
+            assert_eq!(request.uri().path(), "/apis/cert-manager.io/v1");
+            let body = serde_json::json!({"kind": "APIResourceList", "groupVersion": "cert-manager.io/v1", "resources": [],
+                "status": "Failure", "code": code, "message": "404 page not found", "reason": "NotFound"});
+            let body = kube::client::Body::from(serde_json::to_vec(&body).unwrap());
+            Ok::<_, std::convert::Infallible>(http::Response::builder().status(code).body(body).unwrap())
+        });
+        let cx = crate::context::lone_context(kube::Client::new(service, "default"));
+        explain(&cx, Failure::failed("to create Issuer ns/x").saw("404 page not found")).await
+    }
+
+    #[tokio::test]
+    async fn a_cluster_without_cert_manager_is_told_from_a_missing_object() {
+        let failure = not_found(404).await;
+        assert!(failure.cause.unwrap().text.contains("CustomResourceDefinitions are not installed"));
+        assert_eq!(failure.next[0], "kubectl get crd certificates.cert-manager.io");
+        assert_eq!(not_found(200).await.cause, None);
+    }
+
     #[test]
     fn a_denial_is_no_outage() {
         let failure = at_the_deadline(r#"admission webhook "policy" denied the request: no such names here"#);
