@@ -33,7 +33,7 @@ pub(super) async fn verified(
     issued: &[Issued],
 ) -> Result<Vec<Verified>, Failure> {
     let each = orders.iter().zip(issued).map(async |(order, issued)| {
-        let name = &order.wanted.name;
+        let name = &order.secret;
         let secret: Secret = cx.get(step, name).await?;
         let object = ObjectRef::new("Secret", &cx.scratch.namespace, name);
         let wrong = |defect: Defect| defect.failure(object.clone());
@@ -47,7 +47,7 @@ pub(super) async fn verified(
             now: order.cluster_time(),
         };
         let proof = verify(&stored, &demand).map_err(wrong)?;
-        let told = told(&secret, order, issued, &proof);
+        let told = told(&secret, issued, &proof);
         Ok((Verified { secret: object, stored, proof }, told))
     });
     let (verified, told): (Vec<_>, Vec<_>) = futures::future::try_join_all(each).await?.into_iter().unzip();
@@ -56,11 +56,10 @@ pub(super) async fn verified(
 }
 
 /// What goes into the report: nothing of the Secret's data but what every TLS client of it would see.
-fn told(secret: &Secret, order: &Order, issued: &Issued, proof: &Proof) -> serde_json::Value {
+fn told(secret: &Secret, issued: &Issued, proof: &Proof) -> serde_json::Value {
     serde_json::json!({
         "secret": secret.name_any(),
         "secretUid": secret.uid(),
-        "secretBefore": order.secret_before,
         "certificateRequest": issued.request,
         "revision": issued.revision,
         "proof": proof,

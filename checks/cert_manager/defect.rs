@@ -40,7 +40,7 @@ pub(super) enum Defect {
         /// What there is.
         found: String,
         /// What was asked for.
-        wanted: String,
+        wanted: &'static str,
     },
     /// The certificate is for other names.
     #[error(
@@ -170,10 +170,12 @@ impl Defect {
             | Self::KeyAlgorithm { .. } => {
                 Some((Likely, "the issuer, or a policy in front of it, changes what the Certificate asks for"))
             }
-            Self::BrokenChain { .. } | Self::Untrusted { .. } | Self::OtherCaCrt { .. } => Some((
-                Possible,
-                "the issuer signs with another CA than its configuration names, or gives a stale chain",
-            )),
+            Self::Untrusted { .. } | Self::OtherCaCrt { .. } => {
+                Some((Possible, "the issuer's CA was replaced, or it signs with another one than it is set up with"))
+            }
+            Self::BrokenChain { .. } => {
+                Some((Possible, "the issuer's CA Secret holds a chain that does not fit its key"))
+            }
             Self::Missing(_) | Self::Unreadable { .. } | Self::Unsupported(_) => None,
         }
     }

@@ -17,6 +17,7 @@ use crate::cluster::call::{Action, call};
 use crate::cluster::scratch::named;
 use crate::context::{Context, Step};
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
+use crate::verdict::Verdict;
 
 /// How long an existing issuer has to have been not ready, by its own word, for that to be believed at first sight, in seconds.
 const STALE_SECONDS: i64 = 10;
@@ -98,8 +99,23 @@ where
     let action = Action { verb: "get", resource: format!("{}.{GROUP}", K::plural(&())), object };
     match call(step, &action, async || api.get(&action.object.name).await).await {
         Ok(issuer) => Ok(IssuerState::of(&issuer)),
-        Err(failure) => Err(refusal::explain(cx, failure).await),
+        Err(failure) => {
+            let is_absent = failure.verdict == Verdict::Failed && failure.cause.is_none();
+            let failure = refusal::explain(cx, failure).await;
+            Err(if is_absent && failure.cause.is_none() { absent(failure, &action) } else { failure })
+        }
     }
+}
+
+fn absent(failure: Failure, action: &Action) -> Failure {
+    let namespace = action.object.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    failure
+        .because(
+            Certainty::Possible,
+            Origin::Cluster,
+            format!("the {} is not installed, or the setting issuerName names another one", action.object.kind),
+        )
+        .next(format!("kubectl get {}{namespace}", action.resource))
 }
 
 /// Whether a condition is older than a moment in which an issuer may still come up. One without a readable time is not.

@@ -15,10 +15,12 @@ use crate::clock;
 use crate::cluster::call::{Action, call};
 use crate::cluster::scratch::named;
 use crate::context::{Context, Step};
-use crate::failure::Failure;
+use crate::failure::{Certainty, Failure, ObjectRef, Origin};
 
 /// The longest part of `certName` in the name of an object: with prefix, number and run it stays a DNS label.
 const LONGEST: usize = 18;
+/// How many Secrets of others may have the names that are tried.
+const MOST_TAKEN: usize = 3;
 
 /// One Certificate that was asked for.
 #[derive(Debug, Clone)]
@@ -27,8 +29,10 @@ pub(super) struct Order {
     pub(super) wanted: Wanted,
     /// The names that it has to be for.
     pub(super) dns_names: BTreeSet<String>,
-    /// The UID of the Secret of its name that was there before it, if one was.
-    pub(super) secret_before: Option<String>,
+    /// The Secret that it is to be stored in; there was none of this name before.
+    pub(super) secret: String,
+    /// Secrets of others that had the name which this one was to have.
+    pub(super) passed_over: Vec<String>,
     created: Timestamp,
     asked: Instant,
 }
@@ -50,22 +54,19 @@ pub(super) async fn place(
     let orders = (0..options.count).map(|index| one(cx, step, options, issuer, index));
     let orders = futures::future::try_join_all(orders).await?;
     step.evidence("certificates", orders.iter().map(|order| order.wanted.name.as_str()).collect::<Vec<_>>());
-    let before: Vec<_> = orders.iter().filter_map(|order| order.secret_before.as_ref()).collect();
-    step.evidence("secretsBefore", before);
+    step.evidence("secretsBefore", orders.iter().flat_map(|order| &order.passed_over).collect::<Vec<_>>());
     Ok(orders)
 }
 
 async fn one(cx: &Context, step: &Step, options: &Options, issuer: &IssuerRef, index: u64) -> Result<Order, Failure> {
     let name = name(cx, &options.cert_name, index);
     let dns_names = options.dns_names(index, &cx.scratch.namespace);
-    let secrets = cx.api::<Secret>();
-    let action = Action::on::<Secret>("get", &cx.scratch.namespace, &name);
-    let before = call(step, &action, async || secrets.get_metadata_opt(&name).await).await?;
-    cx.scratch.expect_from_controller::<Secret>(&name);
+    let (secret, passed_over) = free_secret(cx, step, &name).await?;
+    cx.scratch.expect_from_controller::<Secret>(&secret);
     let certificate = Certificate {
         metadata: named(&name),
         spec: CertificateSpec {
-            secret_name: name.clone(),
+            secret_name: secret.clone(),
             dns_names: dns_names.iter().cloned().collect(),
             duration: options.duration.map(|duration| format!("{}s", duration.as_secs())),
             usages: options.key.usages().iter().map(|&usage| usage.to_owned()).collect(),
@@ -87,19 +88,33 @@ async fn one(cx: &Context, step: &Step, options: &Options, issuer: &IssuerRef, i
         // Were its Secret to go first, cert-manager would make it anew.
         cx.scratch.remove_first(&created);
     }
-    let secret_before = before.and_then(|secret| secret.metadata.uid);
     Ok(Order {
-        wanted: Wanted {
-            name,
-            uid: created.uid().unwrap_or_default(),
-            after_revision: 0,
-            secret_before: secret_before.is_some(),
-        },
+        wanted: Wanted { name, uid: created.uid().unwrap_or_default(), after_revision: 0 },
         dns_names,
-        secret_before,
+        secret,
+        passed_over,
         created: created.creation_timestamp().map_or_else(clock::now, |time| time.0),
         asked: Instant::now(),
     })
+}
+
+/// A name that no Secret has yet: one that is there already would prove nothing, and cert-manager would overwrite it. Returns the
+/// names that were taken, too.
+async fn free_secret(cx: &Context, step: &Step, name: &str) -> Result<(String, Vec<String>), Failure> {
+    let secrets = cx.api::<Secret>();
+    let mut taken = Vec::new();
+    while taken.len() < MOST_TAKEN {
+        let candidate = if taken.is_empty() { name.to_owned() } else { format!("{name}-{}", taken.len()) };
+        let action = Action::on::<Secret>("get", &cx.scratch.namespace, &candidate);
+        match call(step, &action, async || secrets.get_metadata_opt(&candidate).await).await? {
+            None => return Ok((candidate, taken)),
+            Some(_) => taken.push(candidate),
+        }
+    }
+    Err(Failure::inconclusive("a name that no Secret has yet")
+        .saw(format!("Secrets named {}", taken.join(", ")))
+        .on(ObjectRef::new("Secret", &cx.scratch.namespace, name))
+        .because(Certainty::Possible, Origin::Cluster, "something makes Secrets by the names of this run"))
 }
 
 fn name(cx: &Context, cert_name: &str, index: u64) -> String {

@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 use rustls::pki_types::CertificateDer;
 
-use super::objects::{Certificate, CertificateRequest, Condition, Conditions, REVISION};
+use super::objects::{CLUSTER_ISSUER, Certificate, CertificateRequest, Condition, Conditions, REVISION};
 use super::stored::certificates;
 use crate::cluster::Look;
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
+
+#[cfg(test)]
+mod tests;
 
 /// A Certificate that was asked for.
 #[derive(Debug, Clone)]
@@ -21,8 +24,6 @@ pub(super) struct Wanted {
     pub(super) uid: String,
     /// Only a later revision than this counts.
     pub(super) after_revision: i64,
-    /// A Secret of its name was there before it.
-    pub(super) secret_before: bool,
 }
 
 /// A certificate that the issuer gave to a request of ours.
@@ -65,11 +66,18 @@ impl IssuerState {
     /// The failure of an issuer that stays not ready.
     pub(super) fn failure(&self, why: &Condition) -> Failure {
         let kind = &self.object.kind;
-        Failure::failed("")
+        let failure = Failure::failed("")
             .saw(format!("the {kind} is not ready: {}", why.told()))
             .on(self.object.clone())
             .because(Certainty::Certain, Origin::Cluster, format!("the {kind} cannot issue: {}", why.told()))
-            .next(format!("kubectl describe {}", self.object.kubectl_args()))
+            .next(format!("kubectl describe {}", self.object.kubectl_args()));
+        if kind == CLUSTER_ISSUER && why.message.contains("not found") {
+            return failure.next(
+                "put its Secret into the namespace that cert-manager's --cluster-resource-namespace names: a ClusterIssuer \
+                 looks nowhere else",
+            );
+        }
+        failure
     }
 }
 
@@ -197,7 +205,7 @@ fn one(wanted: &Wanted, seen: &Seen, settled: bool) -> Look<Issued> {
     let revision = certificate.status.as_ref().and_then(|status| status.revision).unwrap_or_default();
     let request = seen.request(wanted);
     if !current || issuing || revision <= wanted.after_revision {
-        if settled && current && !issuing && wanted.secret_before && request.is_none() {
+        if settled && current && !issuing && request.is_none() && wanted.after_revision == 0 {
             return Look::Never(Box::new(taken_over(wanted, certificate)));
         }
         return Look::NotYet(progress(certificate, request.map(|(_, request)| request)));
@@ -226,18 +234,15 @@ fn given(request: &CertificateRequest) -> Option<CertificateDer<'static>> {
 
 /// cert-manager found a Secret that fits and left it as it was: nothing was issued.
 fn taken_over(wanted: &Wanted, certificate: &Certificate) -> Failure {
-    let secret = ObjectRef { kind: "Secret".to_owned(), ..ObjectRef::of(certificate) };
     Failure::failed("")
-        .saw(format!(
-            "Certificate {} is ready without a CertificateRequest: its Secret was there before it",
-            wanted.name
-        ))
-        .on(secret)
+        .saw(format!("Certificate {} is ready without a CertificateRequest", wanted.name))
+        .on(ObjectRef::of(certificate))
         .because(
             Certainty::Likely,
             Origin::Cluster,
-            "somebody else made a Secret of this name, and cert-manager took it for the Certificate's own",
+            "somebody else made its Secret just before cert-manager did, and cert-manager took that for its own",
         )
+        .next(format!("kubectl describe {}", ObjectRef::of(certificate).kubectl_args()))
 }
 
 /// Where the issuance stands, in one line.

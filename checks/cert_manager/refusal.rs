@@ -20,23 +20,35 @@ pub(super) async fn explain(cx: &Context, failure: Failure) -> Failure {
     }
 }
 
+/// cert-manager's own webhook.
+const WEBHOOK: &str = "webhook.cert-manager.io";
+
 /// A webhook that does not answer, or that said no.
 fn of_webhook(failure: Failure) -> Failure {
-    let seen = failure.seen.clone();
-    let text = if seen.contains("denied the request") {
-        return failure.because(Certainty::Certain, Origin::Cluster, "an admission webhook denied the object");
-    } else if seen.contains("x509") {
-        "the API server does not trust the certificate of cert-manager's webhook: cainjector has not written its CA into the \
-         webhook's configuration"
-    } else if seen.contains("no endpoints available") || seen.contains("connection refused") {
-        "cert-manager's webhook is not running"
+    let name = webhook_name(&failure.seen).unwrap_or("an admission webhook").to_owned();
+    if failure.seen.contains("denied the request") {
+        return failure.because(Certainty::Certain, Origin::Cluster, format!("{name} denied the object"));
+    }
+    let what = if failure.seen.contains("x509") {
+        "the API server does not trust the webhook's certificate: nobody has written its CA into the webhook's configuration"
+    } else if failure.seen.contains("no endpoints available") || failure.seen.contains("connection refused") {
+        "the webhook is not running"
     } else {
-        "the API server cannot reach cert-manager's webhook"
+        "the API server cannot reach the webhook"
     };
+    let failure = failure.because(Certainty::Likely, Origin::Cluster, format!("{what} ({name})"));
+    if name != WEBHOOK {
+        return failure.next("kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations");
+    }
     failure
-        .because(Certainty::Likely, Origin::Cluster, text)
         .next("kubectl get deploy,pods,endpointslices -A -l 'app.kubernetes.io/name in (webhook,cainjector)'")
         .next("kubectl logs -n cert-manager deploy/cert-manager-cainjector --tail=50")
+}
+
+/// The name that the API server gives the webhook: `failed calling webhook "NAME": …` or `admission webhook "NAME" denied …`.
+fn webhook_name(answer: &str) -> Option<&str> {
+    let (_, rest) = answer.split_once("webhook \"")?;
+    rest.split_once('"').map(|(name, _)| name)
 }
 
 fn not_installed(failure: Failure) -> Failure {
@@ -81,10 +93,38 @@ mod tests {
         }
     }
 
+    /// What the check says of "not found" from a cluster that answers a look for cert-manager's API with `code`.
+    async fn not_found(code: u16) -> Failure {
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| async move {
+            assert_eq!(request.uri().path(), "/apis/cert-manager.io/v1");
+            let body = serde_json::json!({"kind": "APIResourceList", "groupVersion": "cert-manager.io/v1", "resources": [],
+                "status": "Failure", "code": code, "message": "404 page not found", "reason": "NotFound"});
+            let body = kube::client::Body::from(serde_json::to_vec(&body).unwrap());
+            Ok::<_, std::convert::Infallible>(http::Response::builder().status(code).body(body).unwrap())
+        });
+        let cx = crate::context::lone_context(kube::Client::new(service, "default"));
+        explain(&cx, Failure::failed("to create Issuer ns/x").saw("404 page not found")).await
+    }
+
+    #[tokio::test]
+    async fn a_cluster_without_cert_manager_is_told_from_a_missing_object() {
+        let failure = not_found(404).await;
+        assert!(failure.cause.unwrap().text.contains("CustomResourceDefinitions are not installed"));
+        assert_eq!(failure.next[0], "kubectl get crd certificates.cert-manager.io");
+        assert_eq!(not_found(200).await.cause, None);
+    }
+
+    #[test]
+    fn another_webhook_is_not_taken_for_cert_managers() {
+        let failure = at_the_deadline("failed calling webhook \"kyverno.svc\": context deadline exceeded (500)");
+        assert_eq!(failure.cause.unwrap().text, "the API server cannot reach the webhook (kyverno.svc)");
+        assert_eq!(failure.next, ["kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations"]);
+    }
+
     #[test]
     fn a_denial_is_no_outage() {
         let failure = at_the_deadline(r#"admission webhook "policy" denied the request: no such names here"#);
-        assert_eq!(failure.cause.unwrap().text, "an admission webhook denied the object");
+        assert_eq!(failure.cause.unwrap().text, "policy denied the object");
         assert!(failure.next.is_empty());
     }
 }

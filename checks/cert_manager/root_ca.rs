@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// A self-signed CA with its key. The key leaves the process only as the Secret that cert-manager signs with.
 pub(super) struct RootCa {
-    ca: CertifiedIssuer<'static, KeyPair>,
+    pub(super) ca: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl RootCa {

@@ -15,6 +15,9 @@ use super::defect::Defect;
 use super::settings::KeyAlgorithm;
 use super::stored::{Stored, fingerprint};
 
+#[cfg(test)]
+mod tests;
+
 /// How far clocks of one cluster may be apart, and how much a CA may round.
 const TOLERANCE: Duration = Duration::from_secs(60);
 
@@ -119,19 +122,17 @@ fn private_key(stored: &Stored, leaf: &X509Certificate<'_>) -> Result<(), Defect
 }
 
 fn key_algorithm(leaf: &X509Certificate<'_>, wanted: KeyAlgorithm) -> Result<(), Defect> {
-    let algorithm = leaf.public_key().algorithm.algorithm.clone();
-    let is_wanted = match wanted {
-        KeyAlgorithm::Ecdsa => algorithm == oid::OID_KEY_TYPE_EC_PUBLIC_KEY,
-        KeyAlgorithm::Rsa => algorithm == oid::OID_PKCS1_RSAENCRYPTION,
+    let algorithm = &leaf.public_key().algorithm.algorithm;
+    let found = if *algorithm == oid::OID_KEY_TYPE_EC_PUBLIC_KEY {
+        KeyAlgorithm::Ecdsa.name().to_owned()
+    } else if *algorithm == oid::OID_PKCS1_RSAENCRYPTION {
+        KeyAlgorithm::Rsa.name().to_owned()
+    } else if *algorithm == oid::OID_SIG_ED25519 {
+        "Ed25519".to_owned()
+    } else {
+        algorithm.to_id_string()
     };
-    if is_wanted {
-        return Ok(());
-    }
-    let found = oid::OidRegistry::default().with_crypto().get(&algorithm).map(|entry| entry.sn().to_owned());
-    Err(Defect::KeyAlgorithm {
-        found: found.unwrap_or_else(|| algorithm.to_id_string()),
-        wanted: wanted.name().to_owned(),
-    })
+    if found == wanted.name() { Ok(()) } else { Err(Defect::KeyAlgorithm { found, wanted: wanted.name() }) }
 }
 
 fn names(leaf: &X509Certificate<'_>, wanted: &BTreeSet<String>) -> Result<BTreeSet<String>, Defect> {
