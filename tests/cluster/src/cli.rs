@@ -90,6 +90,11 @@ pub(crate) enum Command {
         /// The archive.
         archive: PathBuf,
     },
+    /// Build a tool besides the components, and print its path: helm, kubeconform.
+    Tool {
+        /// The program.
+        name: String,
+    },
     /// Pack kibertas-rs's image as an OCI archive.
     Image {
         /// The static binary.

@@ -152,10 +152,9 @@ impl Process {
     /// Asks it to end, and kills it if it has not after `grace`. Its record is removed.
     pub(crate) async fn stop(self, site: &Site, grace: Duration) -> Result<()> {
         const KILLED: Duration = Duration::from_secs(10);
-        if grace.is_zero() || !self.ends(Signal::TERM, grace).await? {
-            if !self.ends(Signal::KILL, KILLED).await? {
-                return Err(Error::Unkillable { component: self.component.clone(), pid: self.id(), waited: KILLED });
-            }
+        let asked = !grace.is_zero() && self.ends(Signal::TERM, grace).await?;
+        if !asked && !self.ends(Signal::KILL, KILLED).await? {
+            return Err(Error::Unkillable { component: self.component.clone(), pid: self.id(), waited: KILLED });
         }
         let file = site.process_file(&self.component);
         std::fs::remove_file(&file).or_else(ignore_missing).map_err(Error::file("remove", file))
@@ -218,7 +217,7 @@ fn start_time(pid: Pid) -> Option<u64> {
     parse_stat(&std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?)
 }
 
-/// The field `starttime` of `/proc/PID/stat` (proc_pid_stat(5)), unless the process is a zombie or dead.
+/// The field `starttime` of `/proc/PID/stat` (`proc_pid_stat(5)`), unless the process is a zombie or dead.
 fn parse_stat(stat: &str) -> Option<u64> {
     // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
     let mut fields = stat.rsplit_once(") ")?.1.split_ascii_whitespace();

@@ -38,10 +38,8 @@ async fn objects(cx: &Context, component: &str) -> Result<Vec<manifest::Object>>
     let mut objects = helm::render(cx, &chart, "cert-manager", NAMESPACE, &values).await?;
     objects.retain(|object| {
         let labels = object.metadata.labels.as_ref();
-        let owner = match labels.and_then(|labels| labels.get("app.kubernetes.io/component")).map(String::as_str) {
-            Some(owner @ ("webhook" | "cainjector")) => owner,
-            _ => "controller",
-        };
+        let label = labels.and_then(|labels| labels.get("app.kubernetes.io/component")).map(String::as_str);
+        let owner = label.filter(|label| matches!(*label, "webhook" | "cainjector")).unwrap_or("controller");
         owner == component && !matches!(manifest::kind(object), "Deployment" | "PodDisruptionBudget")
     });
     Ok(objects)

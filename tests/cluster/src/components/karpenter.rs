@@ -37,7 +37,7 @@ impl Component for Karpenter {
     fn facts(&self) -> &'static Facts {
         &Facts {
             name: "karpenter",
-            about: "makes nodes for pods that fit on none, and removes empty ones after 5 s",
+            about: "makes nodes for pods that fit on none, and removes empty ones",
             profile: None,
             needs: &["kube-apiserver", "kwok"],
             tools: &[&KARPENTER, &HELM],
@@ -73,7 +73,12 @@ impl Component for Karpenter {
                         "expireAfter": "Never",
                     },
                 },
-                "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "5s"},
+                "disruption": {
+                    "consolidationPolicy": "WhenEmpty",
+                    "consolidateAfter": "5s",
+                    // By default, one node in ten at a time.
+                    "budgets": [{"nodes": "100%"}],
+                },
             },
         }))?);
         manifest::apply(cx, NAMESPACE, objects).await

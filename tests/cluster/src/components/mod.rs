@@ -14,6 +14,7 @@ mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_proxy;
 mod kube_scheduler;
+mod kubeconform;
 mod kubelet;
 mod kubernetes;
 mod kwok;
@@ -24,9 +25,11 @@ mod versitygw;
 use std::collections::BTreeSet;
 
 use crate::component::{Component, Profile};
+use crate::tool::GoTool;
 use crate::{Error, Result};
 
 pub(crate) use kubernetes::KUBERNETES;
+pub(crate) use versitygw::s3;
 
 /// All components.
 pub static ALL: &[&dyn Component] = &[
@@ -60,6 +63,17 @@ pub fn named(name: &str) -> Result<&'static dyn Component> {
         name: name.to_owned(),
         known: ALL.iter().map(|component| component.facts().name).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// All tools, those of no component among them, each once.
+pub(crate) fn tools() -> Vec<&'static GoTool> {
+    let mut tools: Vec<&'static GoTool> = vec![&kubeconform::KUBECONFORM];
+    for tool in ALL.iter().flat_map(|component| component.facts().tools) {
+        if !tools.iter().any(|known| known.name == tool.name) {
+            tools.push(tool);
+        }
+    }
+    tools
 }
 
 /// The components of a profile, those asked for besides, and what they all need.
@@ -97,7 +111,7 @@ mod tests {
 
     #[test]
     fn tools_have_a_module_and_their_programs() {
-        for tool in ALL.iter().flat_map(|component| component.facts().tools) {
+        for tool in tools() {
             let (name, module) = tool.files[0];
             assert_eq!(name, "go.mod");
             assert!(module.starts_with("module "), "{}", tool.name);

@@ -6,8 +6,9 @@ use crate::component::{Component, Facts};
 use crate::context::Context;
 use crate::process::Invocation;
 use crate::ready::{self, Seen};
+use crate::site::Site;
 use crate::tool::{GoTool, go_files};
-use crate::{Error, Result};
+use crate::{Error, Result, S3};
 
 const VERSITYGW: GoTool =
     GoTool { name: "versitygw", files: go_files!("versitygw"), programs: &["versitygw"], variables: &[], assets: &[] };
@@ -20,6 +21,17 @@ pub(crate) const ACCESS_KEY: &str = "test";
 pub(crate) const SECRET_KEY: &str = "testsecret";
 /// The bucket that is there from the start.
 pub(crate) const BUCKET: &str = "kubernetes-logs";
+
+/// How it is reached.
+pub(crate) fn s3(site: &Site) -> S3 {
+    S3 {
+        address: (site.addresses().node(), PORT).into(),
+        region: REGION,
+        access_key: ACCESS_KEY,
+        secret_key: SECRET_KEY,
+        bucket: BUCKET,
+    }
+}
 
 pub(crate) struct Versitygw;
 
