@@ -34,8 +34,22 @@ const BUILDS: usize = 2;
 pub(crate) async fn up(name: &str, options: &Options, progress: &Progress) -> Result<Context> {
     site::check_name(name)?;
     host::check()?;
-    let mut wanted = components::select(options.profile, options.with.iter().map(String::as_str))?;
-    let _lock = lock(name).await?;
+    let wanted = components::select(options.profile, options.with.iter().map(String::as_str))?;
+    let lock = lock(name).await?;
+    let result = up_locked(name, wanted, options, progress).await;
+    if result.is_err() && matches!(State::load(name), Ok(None)) {
+        // It failed before there was anything of the cluster.
+        lock.remove();
+    }
+    result
+}
+
+async fn up_locked(
+    name: &str,
+    mut wanted: BTreeSet<String>,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Context> {
     let before = State::load(name)?;
     wanted.extend(before.iter().flat_map(|state| state.components.clone()));
     let wanted = registered(&wanted);
