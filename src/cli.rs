@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::probe::Probe;
+use crate::report::{Format, ReportTarget};
 
 /// Proves, end to end, that a Kubernetes cluster's add-ons really work.
 #[derive(Debug, Parser)]
@@ -97,6 +98,9 @@ pub enum Command {
     List(ListArgs),
     /// Remove what killed runs have left in the cluster.
     Sweep(SweepArgs),
+    /// Work with stored reports.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print a script that completes this command line in a shell.
     Completions(CompletionsArgs),
     /// What the pods of checks run.
@@ -117,9 +121,9 @@ pub struct TestArgs {
     /// Leave the objects in the cluster for a look by hand.
     #[arg(long)]
     pub keep: bool,
-    /// Also write a report, as FORMAT=PATH. Repeatable.
+    /// Also write a report: json, junit, html, markdown, prometheus or text, to a file or - for standard output. Repeatable.
     #[arg(long, value_name = "FORMAT=PATH")]
-    pub report: Vec<String>,
+    pub report: Vec<ReportTarget>,
     /// What to print: progress and verdicts for people, or the JSON report (progress then goes to standard error).
     #[arg(long, short, value_enum, default_value = "human")]
     pub output: Output,
@@ -141,6 +145,27 @@ pub enum Output {
     Human,
     /// The report as JSON.
     Json,
+}
+
+/// What can be done with stored reports.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Draw another report from a stored JSON one.
+    Render(RenderArgs),
+}
+
+/// The arguments of `report render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The JSON report; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The format: json, junit, html, markdown, prometheus or text.
+    #[arg(long, value_name = "FORMAT")]
+    pub to: Format,
+    /// Where it goes; - is standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub out: PathBuf,
 }
 
 /// The arguments of `list`.

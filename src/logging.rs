@@ -3,6 +3,7 @@
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{LogFormat, LogLevel};
+use crate::report::LogLines;
 
 /// Starts logging; a second call changes nothing.
 pub fn start(level: LogLevel, format: LogFormat) {
@@ -14,7 +15,7 @@ pub fn start(level: LogLevel, format: LogFormat) {
         LogLevel::Warn => "warn,kube_client=off,kube_runtime=off",
         LogLevel::Error => "error,kube_client=off,kube_runtime=off",
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(LogLines);
     let _already_started = match format {
         LogFormat::Text => builder.with_ansi(console::colors_enabled_stderr()).try_init(),
         LogFormat::Json => builder.json().try_init(),

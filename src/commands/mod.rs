@@ -2,6 +2,7 @@
 
 mod completions;
 mod list;
+mod report;
 mod sweep;
 mod test;
 
@@ -31,6 +32,12 @@ pub enum UsageError {
     /// A probe.
     #[error("{0}: {reason}", reason = crate::cluster::connect::innermost(.0))]
     Probe(#[from] crate::probe::ProbeError),
+    /// A report's place.
+    #[error(transparent)]
+    Report(#[from] crate::report::TargetError),
+    /// A stored report.
+    #[error(transparent)]
+    Read(#[from] crate::report::read::ReadError),
     /// The output.
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
@@ -50,6 +57,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Test(args) => test::run(&cli.global, args).await,
             Command::List(args) => list::run(&args),
             Command::Sweep(args) => sweep::run(&cli.global, &args).await,
+            Command::Report(command) => report::run(command),
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),
         }

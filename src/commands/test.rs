@@ -1,7 +1,8 @@
 //! `test`: plans, connects, runs, reports.
 
-use std::io::Write as _;
 use std::rc::Rc;
+
+use console::Term;
 
 use super::UsageError;
 use crate::checks;
@@ -12,7 +13,7 @@ use crate::config::{Config, Sources};
 use crate::event::{Bus, Event, Sink};
 use crate::exit;
 use crate::redact::Redactor;
-use crate::report;
+use crate::report::{self, Destination, FileReport, Format, ReportTarget};
 use crate::runner::signals::{self, Interruption};
 use crate::runner::{Plan, Run, RunOptions};
 
@@ -27,10 +28,11 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         let given = if args.no_dns_check { "--no-dns-check" } else { "--ingress-class-name" };
         return Err(UsageError::Flag(format!("{given} is for the check ingress, which is not asked for")));
     }
+    let sinks = sinks(&args)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
     let redactor = Redactor::new(config.checks.values().flat_map(crate::config::Values::secrets));
-    let bus = Rc::new(Bus::new(redactor, vec![display(args.output)]));
+    let bus = Rc::new(Bus::new(redactor, sinks));
     let id = RunId::random();
     let interruption = Interruption::default();
     let run = Run {
@@ -51,27 +53,19 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         result = work => result,
         Err(error) = listening => return Err(UsageError::Flag(format!("cannot listen for signals: {error}"))),
     };
-    if args.output == Output::Json {
-        let text = serde_json::to_string_pretty(&result).map_err(|e| UsageError::Flag(e.to_string()))?;
-        writeln!(std::io::stdout(), "{text}")?;
-    }
     Ok(result.exit_code)
 }
 
-/// What shows the run: live lines on a terminal, else plain lines; beside the JSON report they go to standard error.
-fn display(output: Output) -> Box<dyn Sink> {
-    match output {
-        Output::Json => Box::new(report::plain::Plain::new(std::io::stderr())),
-        Output::Human => {
-            let term = console::Term::stdout();
-            if term.is_term() {
-                let colours = report::wants_colours(true, |name| std::env::var(name).ok());
-                Box::new(report::terminal::Terminal::new(term, colours))
-            } else {
-                Box::new(report::plain::Plain::new(std::io::stdout()))
-            }
-        }
+/// The display and the reports. Where a report goes to standard output, the display goes to standard error.
+fn sinks(args: &TestArgs) -> Result<Vec<Box<dyn Sink>>, UsageError> {
+    let mut targets = args.report.clone();
+    if args.output == Output::Json {
+        targets.push(ReportTarget { format: Format::Json, destination: Destination::Stdout });
     }
+    let taken = targets.iter().any(|target| target.destination == Destination::Stdout);
+    let term = if taken { Term::stderr() } else { Term::stdout() };
+    let reports = FileReport::open_all(targets)?.into_iter().map(|report| Box::new(report) as Box<dyn Sink>);
+    Ok(std::iter::once(report::display(&term)).chain(reports).collect())
 }
 
 /// The flags that are settings.

@@ -197,8 +197,11 @@ fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::report::{read, sample};
+    use crate::verdict::Verdict;
 
     fn wrong(given: &str) -> String {
         match given.parse::<ReportTarget>() {
@@ -264,7 +267,6 @@ mod tests {
         }
         assert_eq!(files(folder.path()), ["report.json"]);
         assert_eq!(read::read(&path).unwrap(), result);
-        use std::os::unix::fs::PermissionsExt;
         assert_ne!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o044, 0, "nobody else can read it");
     }
 
@@ -301,6 +303,4 @@ mod tests {
         report.write(&failed).unwrap();
         assert_eq!(success(&std::fs::read_to_string(&path).unwrap()), first);
     }
-
-    use crate::verdict::Verdict;
 }

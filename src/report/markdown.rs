@@ -46,14 +46,15 @@ fn target(result: &RunResult) -> String {
 
 fn overview(result: &RunResult) -> String {
     let row = |check: &CheckResult| {
-        let time = |millis: Option<u64>| millis.map(clock::human).unwrap_or_default();
+        let ran = check.verdict != Verdict::Skipped;
+        let if_ran = |text: String| if ran { text } else { String::new() };
         vec![
             escaped(&check.name),
             format!("{} {}", sign(check.verdict), check.verdict),
-            format!("{} of {}", check.passed_steps(), check.steps.len()),
-            time((check.verdict != Verdict::Skipped).then_some(check.duration_ms)),
-            time(check.cleanup.as_ref().map(|cleanup| cleanup.duration_ms)),
-            check.api_requests.to_string(),
+            if_ran(format!("{} of {}", check.passed_steps(), check.steps.len())),
+            if_ran(clock::human(check.duration_ms)),
+            if_ran(summary::clean_up(check)),
+            if_ran(check.api_requests.to_string()),
             check.reason.as_deref().map(escaped).unwrap_or_default(),
         ]
     };

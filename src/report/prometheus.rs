@@ -114,7 +114,11 @@ pub(crate) fn render(result: &RunResult, former: &str) -> String {
 
     let checks = &result.checks;
     let ran = || checks.iter().filter(|check| check.verdict != Verdict::Skipped);
-    let cleanups = || checks.iter().filter_map(|check| Some((check, check.cleanup.as_ref()?)));
+    // Where objects are kept on demand there was no clean-up.
+    let cleanups = || {
+        let cleanups = checks.iter().filter_map(|check| Some((check, check.cleanup.as_ref()?)));
+        cleanups.filter(|(_, cleanup)| cleanup.verdict != Verdict::Skipped)
+    };
     family(&mut text, &CHECK_VERDICT, checks.iter().flat_map(|check| verdicts(&[cluster, &check.name], check.verdict)));
     family(&mut text, &CHECK_DURATION, ran().map(|c| sample(&[cluster, &c.name], seconds(signed(c.duration_ms)))));
     let durations = cleanups().map(|(c, cleanup)| sample(&[cluster, &c.name], seconds(signed(cleanup.duration_ms))));

@@ -39,6 +39,15 @@ pub(crate) fn counts(result: &RunResult) -> String {
     if counts.is_empty() { "no checks".to_owned() } else { counts.join(", ") }
 }
 
+/// How long a check's clean-up took, or why there was none.
+pub(crate) fn clean_up(check: &CheckResult) -> String {
+    match &check.cleanup {
+        None => "none".to_owned(),
+        Some(cleanup) if cleanup.verdict == Verdict::Skipped => "kept".to_owned(),
+        Some(cleanup) => clock::human(cleanup.duration_ms),
+    }
+}
+
 fn heading(layout: &Layout) -> Line {
     Line::of(Tone::Plain, "  ")
         .column(Tone::Faint, "CHECK", layout.check + 1)
@@ -62,14 +71,9 @@ fn row(layout: &Layout, check: &CheckResult) -> Line {
         (passed, all) if passed == all => all.to_string(),
         (passed, all) => format!("{passed} of {all}"),
     };
-    let clean_up = match &check.cleanup {
-        None => "none".to_owned(),
-        Some(cleanup) if cleanup.verdict == Verdict::Skipped => "kept".to_owned(),
-        Some(cleanup) => clock::human(cleanup.duration_ms),
-    };
     line.right(Tone::Plain, &steps, STEPS)
         .right(Tone::Plain, &clock::human(check.duration_ms), TIME)
-        .right(Tone::Plain, &clean_up, TIME)
+        .right(Tone::Plain, &clean_up(check), TIME)
         .right(Tone::Plain, &check.api_requests.to_string(), REQUESTS)
 }
 

@@ -210,7 +210,9 @@ mod tests {
     }
 
     fn play(terminal: &mut Terminal, events: &[Event]) {
-        events.iter().for_each(|event| terminal.take(event).unwrap());
+        for event in events {
+            terminal.take(event).unwrap();
+        }
     }
 
     #[test]

@@ -119,8 +119,8 @@ fn clean_up(layout: &Layout, check: &str, cleanup: &CleanupResult) -> Vec<Line> 
         Verdict::Skipped => "kept on demand".to_owned(),
         _ => format!("{} left", counted(cleanup.survivors.len(), "object")),
     };
-    let mut lines =
-        vec![layout.story(cleanup.verdict, check, (Tone::Plain, CLEAN_UP), Some(cleanup.duration_ms), &seen)];
+    let took = (cleanup.verdict != Verdict::Skipped).then_some(cleanup.duration_ms);
+    let mut lines = vec![layout.story(cleanup.verdict, check, (Tone::Plain, CLEAN_UP), took, &seen)];
     lines.extend(reason::survivors(layout.width, cleanup));
     lines
 }

@@ -57,6 +57,9 @@ pub(super) fn of_run(result: &RunResult) -> Markup {
         result.checks.iter().enumerate().filter(|(_, check)| check.verdict != Verdict::Skipped).collect();
     let end = ran.iter().map(|(_, check)| Span::of(check).end).max().unwrap_or_default();
     let whole = Span { start: 0, end: end.max(1) };
+    let steps = || ran.iter().flat_map(|(_, check)| &check.steps);
+    let seen = |verdict: &Verdict| steps().any(|step| step.verdict == *verdict);
+    let verdicts = [Verdict::Passed, Verdict::Failed, Verdict::Inconclusive, Verdict::Cancelled];
     html! {
         @if !ran.is_empty() {
             section.timeline aria-label="Timeline" {
@@ -64,7 +67,7 @@ pub(super) fn of_run(result: &RunResult) -> Markup {
                 div.chart {
                     (axis(whole))
                     ul.lanes {
-                        @for (index, check) in ran {
+                        @for &(index, check) in &ran {
                             li.lane {
                                 a.name href={ "#check-" (index) } { (text(&check.name)) }
                                 div.tracks aria-hidden="true" { (lane(whole, index, check)) }
@@ -73,7 +76,7 @@ pub(super) fn of_run(result: &RunResult) -> Markup {
                     }
                 }
                 p.legend aria-hidden="true" {
-                    @for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Inconclusive, Verdict::Cancelled] {
+                    @for verdict in verdicts.iter().filter(|verdict| seen(verdict)) {
                         span data-verdict=(verdict) { (verdict) }
                     }
                     span.cleanup { "clean-up" }
@@ -112,12 +115,14 @@ fn lane(whole: Span, index: usize, check: &CheckResult) -> Markup {
                 @for (number, step) in track {
                     a.bar href={ "#step-" (index) "-" (number) } tabindex="-1" data-verdict=(step.verdict)
                         style=(whole.place(step.start_ms, step.duration_ms))
-                        title={ (text(&step.name)) ": " (step.verdict) ", " (clock::human(step.duration_ms)) } {}
+                        title={ (text(&step.name)) ": " (step.verdict) ", " (clock::human(step.duration_ms)) } {
+                            span { (text(&step.name)) }
+                        }
                 }
                 @if let Some(cleanup) = cleanup {
                     span.bar.cleanup data-verdict=(cleanup.verdict)
                         style=(whole.place(check.start_ms + check.duration_ms, cleanup.duration_ms))
-                        title={ "clean-up: " (clock::human(cleanup.duration_ms)) } {}
+                        title={ "clean-up: " (clock::human(cleanup.duration_ms)) } { span { "clean-up" } }
                 }
             }
         }
