@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod context;
 pub mod diagnosis;
+pub mod dns;
 pub mod event;
 pub mod exit;
 pub mod failure;
