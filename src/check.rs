@@ -78,6 +78,9 @@ pub struct Grant {
     /// Needed only where this setting has this value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_when: Option<(&'static str, &'static str)>,
+    /// Whether the check can do without: it then sees less, but its verdict stands.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// What for.
     pub why: &'static str,
 }
@@ -90,7 +93,7 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, why }
+        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, optional: false, why }
     }
 
     /// A grant in the whole cluster.
@@ -100,7 +103,7 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, why }
+        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, optional: false, why }
     }
 
     /// The same grant, needed only where a setting has a value.
@@ -110,9 +113,16 @@ impl Grant {
         self
     }
 
+    /// The same grant, without which the check still runs: the preflight does not ask for it.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
     /// Whether the grant is needed under these values.
     pub fn is_needed(&self, values: &Values) -> bool {
-        self.only_when.is_none_or(|(key, value)| values.text(key) == Some(value))
+        !self.optional && self.only_when.is_none_or(|(key, value)| values.text(key) == Some(value))
     }
 
     /// The resource with its group, as `kubectl auth can-i` takes it.

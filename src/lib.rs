@@ -19,4 +19,5 @@ pub mod probe;
 pub mod redact;
 pub mod result;
 pub mod runner;
+pub mod tls;
 pub mod verdict;
