@@ -30,6 +30,15 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError>
         Some(path) => of_file(path)?,
         None => public(),
     };
+    config_of(roots)
+}
+
+/// A client's configuration that no server's certificate passes, for clients that are not to use TLS.
+pub fn trusting_nobody() -> Result<ClientConfig, TrustError> {
+    config_of(RootCertStore::empty())
+}
+
+fn config_of(roots: RootCertStore) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(versions.map_err(TrustError::Setup)?.with_root_certificates(roots).with_no_client_auth())

@@ -64,7 +64,7 @@ impl Requests<'_> {
 
     fn url(&self) -> String {
         let settings = self.settings;
-        let (scheme, usual) = if settings.tls.is_some() { ("https", 443) } else { ("http", 80) };
+        let (scheme, usual) = if settings.https { ("https", 443) } else { ("http", 80) };
         let port = if settings.port == usual { String::new() } else { format!(":{}", settings.port) };
         format!("{scheme}://{}{port}/", settings.host)
     }
@@ -88,18 +88,16 @@ impl Requests<'_> {
         let settings = self.settings;
         let socket = SocketAddr::new(address, settings.port);
         // Each request is a connection of its own, to this address, through no proxy of the environment.
-        let mut builder = reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)
+            // Given without https as well: otherwise each client would load the machine's certificate authorities.
+            .tls_backend_preconfigured(settings.tls.clone())
             .tls_info(true)
-            .resolve_to_addrs(&settings.host, &[socket]);
-        // Without one of its own, reqwest would look for the process's.
-        builder = match &settings.tls {
-            Some(tls) => builder.tls_backend_preconfigured(tls.clone()),
-            None => builder,
-        };
-        let mut response = builder.build()?.get(self.url()).send().await?;
+            .resolve_to_addrs(&settings.host, &[socket])
+            .build()?;
+        let mut response = client.get(self.url()).send().await?;
         let header = |name| response.headers().get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         let head = (response.status().as_u16(), header(LOCATION), header(SERVER));
         let info = response.extensions().get::<reqwest::tls::TlsInfo>();

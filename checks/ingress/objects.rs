@@ -128,7 +128,7 @@ fn ingress(name: &str, settings: &Settings) -> Ingress {
                 host: Some(settings.host.clone()),
                 http: Some(HTTPIngressRuleValue { paths: vec![path] }),
             }]),
-            tls: settings.tls.is_some().then(|| {
+            tls: settings.https.then(|| {
                 vec![IngressTLS { hosts: Some(vec![settings.host.clone()]), secret_name: settings.tls_secret.clone() }]
             }),
             ..IngressSpec::default()
@@ -156,7 +156,7 @@ fn annotations(settings: &Settings) -> BTreeMap<String, String> {
         annotations.insert("external-dns.alpha.kubernetes.io/hostname".to_owned(), settings.host.clone());
     }
     // The controller listens with HTTP on port 80 by itself.
-    let listens = (if settings.tls.is_some() { "HTTPS" } else { "HTTP" }, settings.port);
+    let listens = (if settings.https { "HTTPS" } else { "HTTP" }, settings.port);
     if listens != ("HTTP", 80) {
         annotations.insert(alb("listen-ports"), format!(r#"[{{"{}":{}}}]"#, listens.0, listens.1));
     }

@@ -108,8 +108,9 @@ pub(super) struct Settings {
     pub(super) class: String,
     /// Annotations that the user gave.
     pub(super) annotations: BTreeMap<String, String>,
-    /// Set with https.
-    pub(super) tls: Option<ClientConfig>,
+    pub(super) https: bool,
+    /// Whom to trust; nobody without https.
+    pub(super) tls: ClientConfig,
     pub(super) tls_secret: Option<String>,
     pub(super) port: u16,
     pub(super) http_timeout: Duration,
@@ -130,20 +131,22 @@ impl Settings {
             None => values.text_or_empty("host").to_owned(),
         };
         let https = is_https(values);
-        let tls =
-            https.then(|| tls::client_config(values.text("caFile").map(Path::new))).transpose().map_err(|error| {
-                Failure::inconclusive("certificates to trust").saw(error.to_string()).because(
-                    Certainty::Certain,
-                    Origin::Harness,
-                    "the setting caFile of the check ingress is wrong",
-                )
-            })?;
+        let trusted =
+            if https { tls::client_config(values.text("caFile").map(Path::new)) } else { tls::trusting_nobody() };
+        let tls = trusted.map_err(|error| {
+            Failure::inconclusive("certificates to trust").saw(error.to_string()).because(
+                Certainty::Certain,
+                Origin::Harness,
+                "the setting caFile of the check ingress is wrong",
+            )
+        })?;
         let default_port = if https { 443 } else { 80 };
         let how = if values.text("dnsMatch") == Some("all") { Match::All } else { Match::Any };
         Ok(Self {
             host: host.trim_end_matches('.').to_lowercase(),
             class: values.text_or_empty("class").to_owned(),
             annotations: values.pairs("annotations"),
+            https,
             tls,
             tls_secret: values.text("tlsSecret").map(str::to_owned),
             port: u16::try_from(values.integer("port")).ok().filter(|port| *port != 0).unwrap_or(default_port),
@@ -202,13 +205,13 @@ mod tests {
         let settings = Settings::read(&values(&["zone=E2E.test."]), &run).unwrap();
         assert_eq!(settings.host, format!("kibertas-{run}.e2e.test"));
         assert_eq!(settings.port, 80);
-        assert!(settings.dns.is_some() && settings.tls.is_none());
+        assert!(settings.dns.is_some() && !settings.https);
     }
 
     #[test]
     fn the_scheme_chooses_port_and_trust() {
         let settings = Settings::read(&values(&["scheme=https"]), &RunId::random()).unwrap();
-        assert!(settings.port == 443 && settings.tls.is_some());
+        assert!(settings.port == 443 && settings.https);
         let settings = Settings::read(&values(&["port=8080"]), &RunId::random()).unwrap();
         assert_eq!(settings.port, 8080);
     }
