@@ -3,7 +3,8 @@
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
-use crate::config::{Setting, Values};
+use crate::config::setting::parse_flag;
+use crate::config::{Core, Problem, Setting, Values};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -24,6 +25,12 @@ pub trait Check: Sync {
     /// by name, the same reason is an error of the configuration.
     fn configured(&self, _values: &Values) -> Result<(), NotConfigured> {
         Ok(())
+    }
+
+    /// Settings that are right one by one but contradict each other. They are told like every other error of the configuration,
+    /// before anything is created.
+    fn contradictions(&self, _values: &Values, _core: &Core) -> Vec<Problem> {
+        Vec::new()
     }
 
     /// Proves the capability, step by step. Whatever is created through the context is removed afterwards.
@@ -63,6 +70,9 @@ pub enum Scope {
     Cluster,
 }
 
+/// The harness's setting that makes checks work in a namespace that is there already; as a grant's condition its value is `*`.
+pub const RESOURCE_NAMESPACE: &str = "resourceNamespace";
+
 /// Verbs on one resource that a check needs.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +85,7 @@ pub struct Grant {
     pub verbs: &'static [&'static str],
     /// Where.
     pub scope: Scope,
-    /// Needed only where this setting has this value.
+    /// Needed only where this setting of the check has this value, or where [`RESOURCE_NAMESPACE`] is set at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_when: Option<(&'static str, &'static str)>,
     /// Whether the check can do without: it then sees less, but its verdict stands.
@@ -120,9 +130,24 @@ impl Grant {
         self
     }
 
-    /// Whether the grant is needed under these values.
-    pub fn is_needed(&self, values: &Values) -> bool {
-        !self.optional && self.only_when.is_none_or(|(key, value)| values.text(key) == Some(value))
+    /// The same grant, needed only in a namespace that is given: a check's own namespace takes its objects along when it goes,
+    /// while elsewhere they are removed one by one.
+    #[must_use]
+    pub const fn in_given_namespace(self) -> Self {
+        self.when(RESOURCE_NAMESPACE, "*")
+    }
+
+    /// Whether the grant is needed under these settings of the check and of the harness.
+    pub fn is_needed(&self, values: &Values, core: &Core) -> bool {
+        match self.only_when {
+            _ if self.optional => false,
+            None => true,
+            Some((RESOURCE_NAMESPACE, _)) => core.resource_namespace.is_some(),
+            Some((key, value)) => values.text(key).is_some_and(|text| {
+                // A flag may be spelled in several ways.
+                text == value || parse_flag(value).is_some_and(|flag| parse_flag(text) == Some(flag))
+            }),
+        }
     }
 
     /// The resource with its group, as `kubectl auth can-i` takes it.
