@@ -76,7 +76,14 @@ impl Context {
             Ok(value) => Ok(value),
             Err(failure) => {
                 let ended = Instant::now();
-                let failure = diagnosis::explain(&self.client, &self.scratch.namespace, failure).await;
+                let shared = !self.scratch.owns_namespace();
+                let scene = diagnosis::Scene {
+                    check: self.check,
+                    step: &step.name,
+                    namespace: &self.scratch.namespace,
+                    only_of_run: shared.then(|| self.scratch.run.as_str()),
+                };
+                let failure = diagnosis::explain(&self.client, &scene, failure).await;
                 step.close(failure.verdict, Some(failure.clone()), ended);
                 return Err(failure);
             }

@@ -1,4 +1,14 @@
 //! Proves, end to end, that a Kubernetes cluster's add-ons really work.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::items_after_statements,
+        clippy::naive_bytecount,
+        clippy::needless_for_each,
+        clippy::needless_pass_by_value,
+        reason = "tests read better with them"
+    )
+)]
 
 pub mod check;
 #[path = "../checks/mod.rs"]

@@ -18,6 +18,7 @@ pub const SCHEMA: &str = "kibertas-rs/report/v1";
 #[serde(rename_all = "camelCase")]
 pub struct RunResult {
     /// The schema's version, `kibertas-rs/report/v1`.
+    #[schemars(regex(pattern = r"^kibertas-rs/report/v1(\.[0-9]+)?$"))]
     pub schema: String,
     /// The version of the program that ran.
     pub version: String,
@@ -26,7 +27,7 @@ pub struct RunResult {
     /// The cluster.
     pub target: Target,
     /// When the run started (RFC 3339, UTC).
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started: Timestamp,
     /// How long the run took, clean-up included, in milliseconds.
     pub duration_ms: u64,

@@ -97,22 +97,10 @@ impl Action {
                     self.verb,
                     self.object.namespace.as_ref().map(|n| format!(" -n {n}")).unwrap_or_default()
                 )),
-            Answer::Unauthorized(text) => Failure::inconclusive(expected).saw(text).because(
-                Certainty::Certain,
-                Origin::Harness,
-                "the credentials of this run are not accepted; they may have expired",
-            ),
             // A webhook that fails is the cluster's fault; an API server that is away tells nothing about the add-on.
-            Answer::Transient(text) if text.contains("webhook") => Failure::failed(expected).saw(text).because(
-                Certainty::Certain,
-                Origin::Cluster,
-                "an admission webhook that the API server has to ask does not answer as it should",
-            ),
-            Answer::Transient(text) => Failure::inconclusive(expected).saw(text).because(
-                Certainty::Likely,
-                Origin::Cluster,
-                "the API server did not answer as it should",
-            ),
+            Answer::Transient(text) if text.contains("webhook") => Failure::failed(expected).saw(text),
+            // Why is for the diagnosis to say: an expired token, a clock, a server that is down.
+            Answer::Unauthorized(text) | Answer::Transient(text) => Failure::inconclusive(expected).saw(text),
             Answer::NotFound(text) | Answer::Conflict(text) | Answer::Refused(text) => {
                 Failure::failed(expected).saw(text)
             }

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Action, Answer, answer_of, backoff};
 use crate::context::Step;
-use crate::failure::{Certainty, Failure, ObjectRef, Origin};
+use crate::failure::{Failure, ObjectRef};
 
 /// What a condition makes of what is there now.
 #[derive(Debug)]
@@ -216,11 +216,8 @@ impl Step {
         let mut failure = self.overdue().on(object);
         if let Some(text) = blind {
             failure.verdict = crate::verdict::Verdict::Inconclusive;
-            failure = failure.because(
-                Certainty::Likely,
-                Origin::Cluster,
-                format!("the API server could not be asked any more: {text}"),
-            );
+            // The diagnosis tells from these words why; what was seen before it went blind may be out of date.
+            failure.seen = format!("the API server could not be asked any more: {text}; before that: {}", failure.seen);
         }
         failure
     }

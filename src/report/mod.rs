@@ -1,16 +1,48 @@
 //! Displays and reports. Each is a sink of the runner's events or a function of a run's result; none of them decides anything.
+//!
+//! ```ignore
+//! let reports = FileReport::open_all(targets)?;                 // before the run: every place can be written
+//! let mut sinks: Vec<Box<dyn Sink>> = vec![display(&Term::stdout())];
+//! sinks.extend(reports.into_iter().map(|report| Box::new(report) as Box<dyn Sink>));
+//! ```
 
+pub mod file;
+pub mod format;
 pub mod plain;
+pub mod prometheus;
+pub mod read;
 pub mod terminal;
 
 mod evidence;
+mod html;
+mod json;
+mod junit;
 mod line;
+mod markdown;
 mod printable;
 mod reason;
 mod summary;
 mod text;
 
+use console::Term;
+
+pub use self::file::{Destination, FileReport, ReportTarget, TargetError};
+pub use self::format::{FORMATS, Format, RenderError, render};
 pub use self::line::wants_colours;
+pub use self::plain::Plain;
+pub use self::terminal::{LogLines, Terminal};
+
+use crate::event::Sink;
+
+/// The display for people: live on a terminal that can move its cursor, else plain lines.
+pub fn display(term: &Term) -> Box<dyn Sink> {
+    let env = |name: &str| std::env::var(name).ok();
+    if term.is_term() && env("TERM").as_deref() != Some("dumb") {
+        Box::new(Terminal::new(term.clone(), wants_colours(true, env)))
+    } else {
+        Box::new(Plain::new(term.clone()))
+    }
+}
 
 #[cfg(test)]
 pub(crate) mod sample;

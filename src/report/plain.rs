@@ -5,6 +5,7 @@ use std::io::Write;
 use super::line::Line;
 use super::text::{self, Layout};
 use crate::event::{Event, Sink, SinkError};
+use crate::result::RunResult;
 
 /// Writes the story of a run as plain lines, flushed one by one, so that a log shows them as they happen.
 #[derive(Debug)]
@@ -45,11 +46,26 @@ impl<W: Write> Sink for Plain<W> {
     }
 }
 
+/// The story of a stored run, check by check.
+pub(crate) fn render(result: &RunResult) -> String {
+    let names: Vec<String> = result.checks.iter().map(|check| check.name.clone()).collect();
+    let layout = Layout::log(&names);
+    let mut lines = text::opening(&result.version, &result.run, &result.target, &names);
+    for result in &result.checks {
+        let check = || result.name.clone();
+        let steps = result.steps.iter().map(|step| Event::StepFinished { check: check(), step: step.clone() });
+        let cleanup = result.cleanup.iter().map(|c| Event::CleanupFinished { check: check(), cleanup: c.clone() });
+        let end = Event::CheckFinished { result: Box::new(result.clone()) };
+        lines.extend(steps.chain(cleanup).chain([end]).flat_map(|event| text::lines(&event, &layout)));
+    }
+    lines.extend(text::lines(&Event::RunFinished { result: Box::new(result.clone()) }, &layout));
+    lines.iter().map(|line| line.paint(false) + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::result::RunResult;
 
     fn shown(result: &RunResult) -> String {
         let mut written = Vec::new();
@@ -68,6 +84,11 @@ mod tests {
     #[test]
     fn the_story_of_a_good_run() {
         insta::assert_snapshot!(shown(&sample::all_passed()));
+    }
+
+    #[test]
+    fn the_story_of_a_stored_run() {
+        insta::assert_snapshot!(render(&sample::all_passed()));
     }
 
     #[test]

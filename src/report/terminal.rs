@@ -1,6 +1,7 @@
 //! The display on a terminal: one live line per running step, folded into one line of the story when it ends.
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use console::Term;
@@ -41,18 +42,16 @@ impl Terminal {
     pub fn new(term: Term, colours: bool) -> Self {
         let target = ProgressDrawTarget::term(term.clone(), 20);
         let columns = move || term.size_checked().map_or(80, |(_, columns)| usize::from(columns));
-        Self::on(target, Box::new(columns), colours, true)
+        let terminal = Self::on(target, Box::new(columns), colours, true);
+        // A process has one log; of several displays the first is the one that it must not tear.
+        let _there_is_one_already = LIVE.set(terminal.bars.clone());
+        terminal
     }
 
     fn on(target: ProgressDrawTarget, columns: Box<dyn Fn() -> usize>, colours: bool, animated: bool) -> Self {
         let layout = Layout::terminal(&[], columns());
         let bars = MultiProgress::with_draw_target(target);
         Self { bars, columns, colours, animated, layout, slots: Vec::new(), broken: false }
-    }
-
-    /// A writer for log lines, which puts them above the live lines instead of into them.
-    pub fn log_lines(&self) -> LogLines {
-        LogLines(self.bars.clone())
     }
 
     fn style(&self) -> ProgressStyle {
@@ -164,13 +163,19 @@ impl Sink for Terminal {
     }
 }
 
-/// Writes log lines to standard error, above the live lines of a display if there is one.
-#[derive(Debug, Clone, Default)]
-pub struct LogLines(MultiProgress);
+/// The live lines that log lines have to keep clear of.
+static LIVE: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Writes log lines to standard error: above the live lines once there is a [`Terminal`], else as they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogLines;
 
 impl Write for LogLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(bytes))
+        match LIVE.get() {
+            Some(bars) => bars.suspend(|| io::stderr().write(bytes)),
+            None => io::stderr().write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -178,11 +183,11 @@ impl Write for LogLines {
     }
 }
 
-impl<'a> MakeWriter<'a> for LogLines {
+impl MakeWriter<'_> for LogLines {
     type Writer = Self;
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+    fn make_writer(&self) -> Self {
+        Self
     }
 }
 

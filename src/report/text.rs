@@ -74,7 +74,7 @@ fn widest(checks: &[String]) -> usize {
 /// The lines that tell of an event; none where it is only seen live.
 pub(crate) fn lines(event: &Event, layout: &Layout) -> Vec<Line> {
     match event {
-        Event::RunStarted { run, target, checks } => opening(run, target, checks),
+        Event::RunStarted { run, target, checks } => opening(env!("CARGO_PKG_VERSION"), run, target, checks),
         Event::StepFinished { check, step: result } => vec![step(layout, check, result)],
         Event::CleanupFinished { check, cleanup } => clean_up(layout, check, cleanup),
         Event::CheckFinished { result } => check(layout, result),
@@ -88,12 +88,11 @@ pub(crate) fn lines(event: &Event, layout: &Layout) -> Vec<Line> {
 }
 
 /// Before anything is touched: what will be.
-fn opening(run: &str, target: &Target, checks: &[String]) -> Vec<Line> {
+pub(crate) fn opening(version: &str, run: &str, target: &Target, checks: &[String]) -> Vec<Line> {
     let field = |name: &str| Line::of(Tone::Plain, "  ").column(Tone::Faint, name, 12);
     let context = target.context.as_deref().unwrap_or("none: inside the cluster");
     vec![
-        Line::of(Tone::Strong, concat!("kibertas-rs ", env!("CARGO_PKG_VERSION")))
-            .and(Tone::Faint, &format!(" run {run}")),
+        Line::of(Tone::Strong, &format!("kibertas-rs {version}")).and(Tone::Faint, &format!(" run {run}")),
         field("cluster").and(Tone::Strong, &target.name),
         field("server").and(Tone::Plain, &target.server),
         field("context").and(Tone::Plain, context),

@@ -1,0 +1,304 @@
+//! Metrics of a run, in a text that is valid both as Prometheus' format and as OpenMetrics.
+//!
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>,
+//! <https://prometheus.io/docs/specs/om/open_metrics_spec/>
+
+use std::fmt::Write as _;
+
+use super::printable::one_line;
+use crate::result::{CheckResult, RunResult};
+use crate::verdict::Verdict;
+
+/// One metric, a gauge.
+#[derive(Debug)]
+pub struct Metric {
+    /// The name; it ends in the unit, if there is one.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+}
+
+const RUN: &[&str] = &["cluster"];
+const CHECK: &[&str] = &["cluster", "check"];
+const STEP: &[&str] = &["cluster", "check", "step"];
+
+static RUN_INFO: Metric = Metric {
+    name: "kibertas_run_info",
+    help: "Always 1; the labels tell the versions.",
+    labels: &["cluster", "kubernetes", "version"],
+};
+static RUN_VERDICT: Metric = Metric {
+    name: "kibertas_run_verdict",
+    help: "1 for the verdict of the last run, 0 for the others.",
+    labels: &["cluster", "verdict"],
+};
+static RUN_START: Metric = Metric {
+    name: "kibertas_run_start_timestamp_seconds",
+    help: "When the last run started, in seconds since 1970.",
+    labels: RUN,
+};
+static RUN_DURATION: Metric = Metric {
+    name: "kibertas_run_duration_seconds",
+    help: "How long the last run took, clean-up included.",
+    labels: RUN,
+};
+static CHECK_VERDICT: Metric = Metric {
+    name: "kibertas_check_verdict",
+    help: "1 for the verdict of the check, 0 for the others.",
+    labels: &["cluster", "check", "verdict"],
+};
+static CHECK_DURATION: Metric = Metric {
+    name: "kibertas_check_duration_seconds",
+    help: "From the start of the check to its verdict, without clean-up; absent where it was skipped.",
+    labels: CHECK,
+};
+static CLEANUP_DURATION: Metric = Metric {
+    name: "kibertas_check_cleanup_duration_seconds",
+    help: "How long the clean-up of the check took.",
+    labels: CHECK,
+};
+static SURVIVORS: Metric = Metric {
+    name: "kibertas_check_cleanup_survivors",
+    help: "Objects of the check that could not be removed.",
+    labels: CHECK,
+};
+static REQUESTS: Metric = Metric {
+    name: "kibertas_check_api_requests",
+    help: "Requests of the check to the API server, watches included.",
+    labels: CHECK,
+};
+static LAST_SUCCESS: Metric = Metric {
+    name: "kibertas_check_last_success_timestamp_seconds",
+    help: "When the check passed last, in seconds since 1970; kept from the former file where it did not pass now.",
+    labels: CHECK,
+};
+static STEP_VERDICT: Metric = Metric {
+    name: "kibertas_step_verdict",
+    help: "1 for the verdict of the step, 0 for the others.",
+    labels: &["cluster", "check", "step", "verdict"],
+};
+static STEP_DURATION: Metric =
+    Metric { name: "kibertas_step_duration_seconds", help: "How long the step took.", labels: STEP };
+
+/// Every metric, in the order in which they are written.
+pub static METRICS: &[&Metric] = &[
+    &RUN_INFO,
+    &RUN_VERDICT,
+    &RUN_START,
+    &RUN_DURATION,
+    &CHECK_VERDICT,
+    &CHECK_DURATION,
+    &CLEANUP_DURATION,
+    &SURVIVORS,
+    &REQUESTS,
+    &LAST_SUCCESS,
+    &STEP_VERDICT,
+    &STEP_DURATION,
+];
+
+const VERDICTS: [Verdict; 5] =
+    [Verdict::Passed, Verdict::Failed, Verdict::Inconclusive, Verdict::Cancelled, Verdict::Skipped];
+
+/// The metrics of a run. `former`: the text that this one replaces; the times of success that are not known anew are kept
+/// from it, so that a failing check does not make its own last success forgotten.
+pub(crate) fn render(result: &RunResult, former: &str) -> String {
+    let cluster = result.target.name.as_str();
+    let started = result.started.as_millisecond();
+    let mut text = String::new();
+    family(&mut text, &RUN_INFO, [sample(&[cluster, &result.target.kubernetes, &result.version], "1")]);
+    family(&mut text, &RUN_VERDICT, verdicts(&[cluster], result.verdict));
+    family(&mut text, &RUN_START, [sample(&[cluster], seconds(started))]);
+    family(&mut text, &RUN_DURATION, [sample(&[cluster], seconds(signed(result.duration_ms)))]);
+
+    let checks = &result.checks;
+    let ran = || checks.iter().filter(|check| check.verdict != Verdict::Skipped);
+    let cleanups = || checks.iter().filter_map(|check| Some((check, check.cleanup.as_ref()?)));
+    family(&mut text, &CHECK_VERDICT, checks.iter().flat_map(|check| verdicts(&[cluster, &check.name], check.verdict)));
+    family(&mut text, &CHECK_DURATION, ran().map(|c| sample(&[cluster, &c.name], seconds(signed(c.duration_ms)))));
+    let durations = cleanups().map(|(c, cleanup)| sample(&[cluster, &c.name], seconds(signed(cleanup.duration_ms))));
+    family(&mut text, &CLEANUP_DURATION, durations);
+    let survivors = cleanups().map(|(c, cleanup)| sample(&[cluster, &c.name], cleanup.survivors.len().to_string()));
+    family(&mut text, &SURVIVORS, survivors);
+    family(&mut text, &REQUESTS, ran().map(|c| sample(&[cluster, &c.name], c.api_requests.to_string())));
+    let fresh = checks.iter().filter(|check| check.verdict == Verdict::Passed);
+    let fresh = fresh.map(|c| sample(&[cluster, &c.name], seconds(started + signed(c.start_ms + c.duration_ms))));
+    family(&mut text, &LAST_SUCCESS, kept(fresh.collect(), former));
+
+    let steps: Vec<Step<'_>> = checks.iter().flat_map(steps).collect();
+    let verdict = |step: &Step<'_>| verdicts(&[cluster, step.check, step.name], step.verdict);
+    family(&mut text, &STEP_VERDICT, steps.iter().flat_map(verdict));
+    let duration = |step: &Step<'_>| sample(&[cluster, step.check, step.name], seconds(signed(step.duration_ms)));
+    family(&mut text, &STEP_DURATION, steps.iter().map(duration));
+    text + "# EOF\n"
+}
+
+/// The values of a metric's labels, in its order, and its value.
+struct Sample {
+    labels: Vec<String>,
+    value: String,
+}
+
+fn sample(labels: &[&str], value: impl Into<String>) -> Sample {
+    Sample { labels: labels.iter().map(|&label| label.to_owned()).collect(), value: value.into() }
+}
+
+fn verdicts(labels: &[&str], actual: Verdict) -> Vec<Sample> {
+    let one =
+        |verdict: Verdict| sample(&[labels, &[verdict.word()]].concat(), if verdict == actual { "1" } else { "0" });
+    VERDICTS.map(one).into()
+}
+
+fn family(text: &mut String, metric: &Metric, samples: impl IntoIterator<Item = Sample>) {
+    let mut samples = samples.into_iter().peekable();
+    if samples.peek().is_none() {
+        return;
+    }
+    let name = metric.name;
+    let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} gauge", metric.help);
+    if name.ends_with("_seconds") {
+        let _ = writeln!(text, "# UNIT {name} seconds");
+    }
+    for sample in samples {
+        let _ = writeln!(text, "{name}{{{}}} {}", labelled(metric, &sample.labels), sample.value);
+    }
+}
+
+fn labelled(metric: &Metric, values: &[String]) -> String {
+    let escaped = |value: &String| one_line(value).replace('\\', "\\\\").replace('"', "\\\"");
+    let pairs = metric.labels.iter().zip(values).map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+/// The fresh times of success, and those of the former text that are not known anew.
+fn kept(mut fresh: Vec<Sample>, former: &str) -> Vec<Sample> {
+    let known: Vec<String> = fresh.iter().map(|sample| labelled(&LAST_SUCCESS, &sample.labels)).collect();
+    for line in former.lines() {
+        let Some(rest) = line.strip_prefix(LAST_SUCCESS.name).and_then(|rest| rest.strip_prefix('{')) else { continue };
+        let Some((labels, value)) = rest.rsplit_once("} ") else { continue };
+        let Some(values) = label_values(labels) else { continue };
+        if value.parse::<f64>().is_ok() && !known.iter().any(|known| known == labels) {
+            fresh.push(Sample { labels: values, value: value.to_owned() });
+        }
+    }
+    fresh
+}
+
+/// The values of [`LAST_SUCCESS`]'s labels, unescaped; `None` where somebody else wrote them.
+fn label_values(text: &str) -> Option<Vec<String>> {
+    let unescaped = |value: &str| value.replace("\\\"", "\"").replace("\\\\", "\\");
+    let (cluster, check) = text.strip_prefix("cluster=\"")?.strip_suffix('"')?.split_once("\",check=\"")?;
+    Some(vec![unescaped(cluster), unescaped(check)])
+}
+
+/// A step of a check. Steps of the same name are one, as a series may be there only once: their times are added, and the worst
+/// verdict counts.
+struct Step<'a> {
+    check: &'a str,
+    name: &'a str,
+    verdict: Verdict,
+    duration_ms: u64,
+}
+
+fn steps(check: &CheckResult) -> Vec<Step<'_>> {
+    let mut steps: Vec<Step<'_>> = Vec::new();
+    for step in &check.steps {
+        match steps.iter_mut().find(|known| known.name == step.name) {
+            Some(known) => {
+                known.verdict = known.verdict.max(step.verdict);
+                known.duration_ms += step.duration_ms;
+            }
+            None => steps.push(Step {
+                check: &check.name,
+                name: &step.name,
+                verdict: step.verdict,
+                duration_ms: step.duration_ms,
+            }),
+        }
+    }
+    steps
+}
+
+fn signed(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+fn seconds(millis: i64) -> String {
+    format!("{}.{:03}", millis / 1000, millis.rem_euclid(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn the_metrics_of_every_verdict() {
+        insta::assert_snapshot!(render(&sample::every_verdict(), ""));
+    }
+
+    #[test]
+    fn every_metric_is_written_and_documented() {
+        let text = render(&sample::every_verdict(), "");
+        let page = include_str!("../../docs/report.md");
+        for metric in METRICS {
+            assert!(text.contains(&format!("\n{}{{", metric.name)), "{} is not written", metric.name);
+            let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            let row = format!("| `{}` | {} | {labels} |", metric.name, metric.help);
+            assert!(page.contains(&row), "docs/report.md has no line\n{row}");
+        }
+    }
+
+    #[test]
+    fn a_series_is_there_once() {
+        let mut result = sample::all_passed();
+        let mut again = result.checks[0].steps[0].clone();
+        again.verdict = Verdict::Failed;
+        again.duration_ms = 1_000;
+        result.checks[0].steps.push(again);
+        let text = render(&result, "");
+        let mut series: Vec<&str> = text.lines().filter_map(|line| Some(line.rsplit_once("} ")?.0)).collect();
+        let all = series.len();
+        series.sort_unstable();
+        series.dedup();
+        assert_eq!(series.len(), all);
+        let labels = "{cluster=\"blue\",check=\"cert-manager\",step=\"permissions\"";
+        assert!(text.contains(&format!("kibertas_step_duration_seconds{labels}}} 1.110\n")), "{text}");
+        assert!(text.contains(&format!("kibertas_step_verdict{labels},verdict=\"failed\"}} 1\n")), "{text}");
+    }
+
+    #[test]
+    fn the_last_success_outlives_a_failure_and_is_renewed_by_a_pass() {
+        let name = LAST_SUCCESS.name;
+        let former = format!(
+            "{name}{{cluster=\"blue\",check=\"ingress\"}} 1700000000.500\n\
+             {name}{{cluster=\"blue\",check=\"rollouts\"}} 1700000000.500\n\
+             {name}{{cluster=\"blue\",check=\"broken\"}} soon\n\
+             {name}{{job=\"else\"}} 3\n"
+        );
+        let text = render(&sample::every_verdict(), &former);
+        let kept: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect();
+        assert_eq!(
+            kept,
+            [
+                format!("{name}{{cluster=\"blue\",check=\"cert-manager\"}} 1795227248.251"),
+                format!("{name}{{cluster=\"blue\",check=\"rollouts\"}} 1795227258.762"),
+                format!("{name}{{cluster=\"blue\",check=\"ingress\"}} 1700000000.500"),
+            ]
+        );
+        assert_eq!(render(&sample::every_verdict(), &text), text);
+    }
+
+    #[test]
+    fn hostile_names_stay_in_their_quotes_and_survive_a_second_writing() {
+        let mut result = sample::hostile();
+        result.checks[0].verdict = Verdict::Passed;
+        result.checks[0].name = "a\"} 1\nx{y=\"\\".to_owned();
+        let text = render(&result, "");
+        assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with("kibertas_")), "{text}");
+        result.checks[0].verdict = Verdict::Failed;
+        let line = text.lines().find(|line| line.starts_with(&format!("{}{{", LAST_SUCCESS.name))).unwrap();
+        assert!(render(&result, &text).lines().any(|again| again == line), "{line}");
+    }
+}

@@ -1,0 +1,92 @@
+//! cert-manager, whole and broken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+
+use super::run;
+use super::world::{World, alone, on_whole};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        on_whole(world, "cert_manager::passes", |world| {
+            run::test(&world.kubeconfig(), &["cert-manager"])?.expect_pass()
+        }),
+        on_whole(world, "cert_manager::many_at_once_pass", |world| {
+            let report = run::test(&world.kubeconfig(), &["cert-manager", "--set", "cert-manager.count=5"])?;
+            report.expect_pass()
+        }),
+        alone(world, "cert_manager::controller_stopped", |world| {
+            let _stopped = world.stopped("cert-manager-controller")?;
+            let report = run::test(&world.kubeconfig(), &["cert-manager", "--step-timeout", "5s"])?;
+            let words = ["nothing acted on the Certificate", "cert-manager's controller is not working"];
+            report.expect(1, "failed", Some("certificate ready"), &words)
+        }),
+        alone(world, "cert_manager::request_denied_ends_at_once", request_denied),
+        alone(world, "cert_manager::api_server_restarted_in_the_middle", |world| {
+            let mut running = run::start(&world.kubeconfig(), &["cert-manager", "--set", "cert-manager.count=20"])?;
+            running.until("namespace")?;
+            world.wait(world.cluster().restart("kube-apiserver"))?;
+            running.finish()?.expect_pass()
+        }),
+    ]
+}
+
+/// Takes cert-manager's right to approve away, and denies the request instead.
+fn request_denied(world: &World) -> Result<(), Failed> {
+    const BINDING: &str = "clusterrolebinding/cert-manager-controller-approve:cert-manager-io";
+    let mut binding: Value = serde_json::from_str(&world.kubectl(&["get", BINDING, "-o", "json"])?)?;
+    for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
+        if let Some(metadata) = binding["metadata"].as_object_mut() {
+            metadata.remove(field);
+        }
+    }
+    world.kubectl(&["delete", BINDING])?;
+    let folder = tempfile::tempdir()?;
+    let outcome = deny_and_report(world);
+    world.apply(&binding, folder.path())?;
+    outcome
+}
+
+fn deny_and_report(world: &World) -> Result<(), Failed> {
+    let mut running = run::start(&world.kubeconfig(), &["cert-manager", "--step-timeout", "60s"])?;
+    running.until("certificates requested")?;
+    world.wait(async {
+        let found = tokio::time::timeout(Duration::from_secs(20), deny_first(world));
+        found.await.map_err(|_| Failed::from("no CertificateRequest appeared"))?
+    })?;
+    let report = running.finish()?;
+    report.expect(1, "failed", Some("certificate ready"), &["denied for the trial"])?;
+    let took = report.check()["durationMs"].as_u64().unwrap_or(u64::MAX);
+    if took < 30_000 { Ok(()) } else { Err(format!("it waited {took} ms although the denial is final").into()) }
+}
+
+/// Denies the first CertificateRequest that is there and not yet decided.
+async fn deny_first(world: &World) -> Result<(), Failed> {
+    use futures::TryStreamExt;
+    use kube::api::{DynamicObject, Patch, PatchParams};
+    use kube::core::{ApiResource, GroupVersionKind};
+    use kube::runtime::{WatchStreamExt, watcher};
+    use kube::{Api, ResourceExt};
+
+    let kind = GroupVersionKind::gvk("cert-manager.io", "v1", "CertificateRequest");
+    let resource = ApiResource::from_gvk(&kind);
+    let all: Api<DynamicObject> = Api::all_with(world.cluster().client(), &resource);
+    let mut requests = std::pin::pin!(watcher(all, watcher::Config::default()).applied_objects());
+    while let Some(request) = requests.try_next().await? {
+        let namespace = request.namespace().unwrap_or_default();
+        if !namespace.starts_with("kibertas-cert-manager") {
+            continue;
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(world.cluster().client(), &namespace, &resource);
+        let denied = serde_json::json!({"status": {"conditions": [{
+            "type": "Denied", "status": "True", "reason": "Trial", "message": "denied for the trial",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]}});
+        api.patch_status(&request.name_any(), &PatchParams::default(), &Patch::Merge(&denied)).await?;
+        return Ok(());
+    }
+    Err("the watch ended".into())
+}

@@ -1,0 +1,39 @@
+//! The harness's own truth: each trial breaks the real test cluster in one way and demands the verdict and the reason.
+//!
+//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` is brought up and left up for the next run.
+//! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
+
+mod access;
+mod cert_manager;
+mod interruption;
+mod run;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Trials mostly wait; those that break something for others hold a lock.
+    arguments.test_threads.get_or_insert(4);
+    if arguments.list {
+        let names = trials(&Arc::new(World::unused()));
+        return libtest_mimic::run(&arguments, names).exit_code();
+    }
+    let world = match World::up() {
+        Ok(world) => Arc::new(world),
+        Err(error) => {
+            eprintln!("error: the test cluster is needed and does not come up: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    libtest_mimic::run(&arguments, trials(&world)).exit_code()
+}
+
+fn trials(world: &Arc<World>) -> Vec<Trial> {
+    [cert_manager::trials(world), access::trials(world), interruption::trials(world)].into_iter().flatten().collect()
+}

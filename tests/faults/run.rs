@@ -1,0 +1,128 @@
+//! The program as its users run it, and what its report says.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+/// A finished run.
+pub(crate) struct Report {
+    /// The exit code; `None` after SIGKILL.
+    pub(crate) code: Option<i32>,
+    /// The JSON report; null where there is none.
+    pub(crate) json: Value,
+    /// What went to standard error: the progress.
+    pub(crate) progress: String,
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    child: Child,
+    progress: BufReader<std::process::ChildStderr>,
+    seen: String,
+}
+
+/// The program with a kubeconfig, and otherwise no settings of the machine.
+fn command(kubeconfig: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));
+    command.env_clear().env("KUBECONFIG", kubeconfig).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs `kibertas-rs test ARGS --output json` to its end.
+pub(crate) fn test(kubeconfig: &Path, args: &[&str]) -> Result<Report, Failed> {
+    start(kubeconfig, args)?.finish()
+}
+
+/// Starts `kibertas-rs test ARGS --output json`.
+pub(crate) fn start(kubeconfig: &Path, args: &[&str]) -> Result<Running, Failed> {
+    let mut all = vec!["test", "--output", "json"];
+    all.extend(args);
+    let mut child = command(kubeconfig, &all).spawn()?;
+    let stderr = child.stderr.take().ok_or("no standard error")?;
+    Ok(Running { child, progress: BufReader::new(stderr), seen: String::new() })
+}
+
+/// Runs any other command to its end; exit code and standard output.
+pub(crate) fn other(kubeconfig: &Path, args: &[&str]) -> Result<(Option<i32>, String), Failed> {
+    let output = command(kubeconfig, args).output()?;
+    Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
+impl Running {
+    /// Reads the progress up to a line that contains `text`; the rest of the run's life if there is none.
+    pub(crate) fn until(&mut self, text: &str) -> Result<(), Failed> {
+        let mut line = String::new();
+        while self.progress.read_line(&mut line)? > 0 {
+            self.seen.push_str(&line);
+            if line.contains(text) {
+                return Ok(());
+            }
+            line.clear();
+        }
+        Err(format!("the run ended without {text:?}:\n{}", self.seen).into())
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), Failed> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status()?;
+        if sent.success() { Ok(()) } else { Err(format!("kill -s {name} {pid} failed").into()) }
+    }
+
+    /// Waits for the end.
+    pub(crate) fn finish(mut self) -> Result<Report, Failed> {
+        let mut line = String::new();
+        while self.progress.read_line(&mut line)? > 0 {
+            self.seen.push_str(&line);
+            line.clear();
+        }
+        let output = self.child.wait_with_output()?;
+        let json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        Ok(Report { code: output.status.code(), json, progress: self.seen })
+    }
+}
+
+impl Report {
+    /// The one check's part.
+    pub(crate) fn check(&self) -> &Value {
+        &self.json["checks"][0]
+    }
+
+    /// Demands exit code, verdict, the step that it ended in, and words of the failure.
+    pub(crate) fn expect(&self, code: i32, verdict: &str, step: Option<&str>, words: &[&str]) -> Result<(), Failed> {
+        let complain =
+            |what: String| Err(Failed::from(format!("{what}\n{}\n{:#}", self.progress, self.check()["failure"])));
+        if self.code != Some(code) {
+            return complain(format!("exit code {:?} instead of {code}", self.code));
+        }
+        if self.check()["verdict"] != verdict {
+            return complain(format!("verdict {} instead of {verdict}", self.check()["verdict"]));
+        }
+        if let Some(step) = step {
+            let last = self.check()["steps"].as_array().and_then(|steps| steps.last()).map(|last| &last["name"]);
+            if last.is_none_or(|last| last != step) {
+                return complain(format!("ended at {last:?} instead of {step:?}"));
+            }
+        }
+        let failure = self.check()["failure"].to_string();
+        for word in words {
+            if !failure.contains(word) {
+                return complain(format!("the failure does not say {word:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Demands a pass that left nothing behind.
+    pub(crate) fn expect_pass(&self) -> Result<(), Failed> {
+        self.expect(0, "passed", None, &[])?;
+        if self.check()["cleanup"]["verdict"] == "passed" {
+            Ok(())
+        } else {
+            Err(format!("clean-up: {:#}", self.check()["cleanup"]).into())
+        }
+    }
+}
