@@ -20,7 +20,7 @@ use self::record::Record;
 use self::settings::Settings;
 use crate::check::{About, Check, Grant, NotConfigured};
 use crate::cluster::{Look, deployments};
-use crate::config::{Setting, Values};
+use crate::config::{Core, Problem, Setting, Values};
 use crate::context::{Context, Step};
 use crate::dns::Target;
 use crate::failure::Failure;
@@ -49,11 +49,19 @@ impl Check for Ingress {
     }
 
     fn grants(&self) -> &'static [Grant] {
-        static OBJECTS: &[&str] = &["get", "list", "watch", "create", "delete"];
+        static MAKE: &[&str] = &["get", "list", "create"];
+        static REMOVE: &[&str] = &["watch", "delete"];
         static GRANTS: &[Grant] = &[
-            Grant::namespaced("apps", "deployments", OBJECTS, "the back end"),
-            Grant::namespaced("", "services", OBJECTS, "the back end's Service"),
-            Grant::namespaced("networking.k8s.io", "ingresses", OBJECTS, "the Ingress under test"),
+            Grant::namespaced("apps", "deployments", &["get", "list", "watch", "create"], "the back end"),
+            Grant::namespaced("apps", "deployments", &["delete"], "to remove the back end").in_given_namespace(),
+            Grant::namespaced("", "services", MAKE, "the back end's Service"),
+            Grant::namespaced("", "services", REMOVE, "to remove the Service").in_given_namespace(),
+            Grant::namespaced(
+                "networking.k8s.io",
+                "ingresses",
+                &["get", "list", "watch", "create", "delete"],
+                "the Ingress under test, which goes before everything else",
+            ),
             Grant::namespaced(
                 "discovery.k8s.io",
                 "endpointslices",
@@ -73,6 +81,10 @@ impl Check for Ingress {
 
     fn configured(&self, values: &Values) -> Result<(), NotConfigured> {
         settings::configured(values)
+    }
+
+    fn contradictions(&self, values: &Values, _core: &Core) -> Vec<Problem> {
+        settings::contradictions(values)
     }
 
     fn run<'a>(&'a self, cx: &'a Context) -> LocalBoxFuture<'a, Result<(), Failure>> {

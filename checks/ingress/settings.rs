@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 
 use crate::check::NotConfigured;
 use crate::cluster::RunId;
-use crate::config::{Kind, Setting, Values};
+use crate::config::{Kind, Problem, Setting, Values};
 use crate::dns::Match;
 use crate::failure::{Certainty, Failure, Origin};
 use crate::tls;
@@ -156,27 +156,36 @@ impl Settings {
     }
 }
 
-/// Whether the settings suffice, and do not contradict each other.
+/// Whether the settings suffice.
 pub(super) fn configured(values: &Values) -> Result<(), NotConfigured> {
-    let wrong = |setting: &str, expected: &str| {
-        Err(NotConfigured { setting: setting.to_owned(), expected: expected.to_owned() })
-    };
-    let (host, zone) = (values.is_given("host"), values.text("zone").is_some());
-    if host && zone {
-        return wrong("host (EXTERNAL_HOSTNAME)", "unset where zone (KIBERTAS_INGRESS_ZONE) is set");
+    if values.flag("dnsCheck") && !values.is_given("host") && values.text("zone").is_none() {
+        return Err(NotConfigured {
+            setting: "host (EXTERNAL_HOSTNAME) or zone (KIBERTAS_INGRESS_ZONE)".to_owned(),
+            expected: "a name in a zone that external-dns writes to; without DNS: --no-dns-check".to_owned(),
+        });
     }
-    if values.flag("dnsCheck") && !host && !zone {
-        return wrong(
-            "host (EXTERNAL_HOSTNAME) or zone (KIBERTAS_INGRESS_ZONE)",
-            "a name in a zone that external-dns writes to; without DNS: --no-dns-check",
-        );
+    Ok(())
+}
+
+/// Settings that contradict each other.
+pub(super) fn contradictions(values: &Values) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, expected: String| {
+        let value = values.text(key).map(str::to_owned);
+        problems.push(Problem { field: format!("checks.ingress.{key}"), value, expected });
+    };
+    if values.is_given("host") && values.text("zone").is_some() {
+        wrong("host", "unset where zone is set (EXTERNAL_HOSTNAME and KIBERTAS_INGRESS_ZONE)".to_owned());
     }
     for key in ["tlsSecret", "caFile"] {
         if values.is_given(key) && !is_https(values) {
-            return wrong(key, "unset, or scheme should be https");
+            wrong(key, "unset, or scheme be https".to_owned());
         }
     }
-    Ok(())
+    if let Some(Err(error)) = values.text("caFile").map(|path| tls::client_config(Some(Path::new(path)))) {
+        wrong("caFile", format!("a file of certificates in PEM ({error})"));
+    }
+    problems
 }
 
 fn is_https(values: &Values) -> bool {
@@ -221,8 +230,11 @@ mod tests {
         assert!(configured(&values(&[])).is_err());
         assert!(configured(&values(&["dnsCheck=false"])).is_ok());
         assert!(configured(&values(&["host=example.local"])).is_ok());
-        assert!(configured(&values(&["host=a.b", "zone=b"])).is_err());
-        assert!(configured(&values(&["host=a.b", "tlsSecret=x"])).is_err());
-        assert!(configured(&values(&["host=a.b", "tlsSecret=x", "scheme=https"])).is_ok());
+        let told = |given: &[&str]| contradictions(&values(given)).into_iter().map(|p| p.field).collect::<Vec<_>>();
+        assert_eq!(told(&["host=a.b", "zone=b"]), ["checks.ingress.host"]);
+        assert_eq!(told(&["host=a.b", "tlsSecret=x"]), ["checks.ingress.tlsSecret"]);
+        assert!(told(&["host=a.b", "tlsSecret=x", "scheme=https"]).is_empty());
+        let no_certificates = concat!("caFile=", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert_eq!(told(&["host=a.b", "scheme=https", no_certificates]), ["checks.ingress.caFile"]);
     }
 }

@@ -19,12 +19,14 @@ pub async fn available(cx: &Context, step: &Step, name: &str, selector: &str) ->
     let deployments = cx.api::<Deployment>();
     let pods = cx.api::<Pod>();
     let selection = watcher::Config::default().labels(selector);
+    let expected = "all replicas available";
+    // Two watches at once are large; on the heap they do not make the caller's future so.
+    let deployment = Box::pin(step.wait_for(&deployments, name, expected, look));
+    let broken = Box::pin(step.wait_for_all(&pods, selection, expected, look_at_pods));
     tokio::select! {
         biased;
-        deployment = step.wait_for(&deployments, name, "all replicas available", look) => deployment,
-        broken = step.wait_for_all(&pods, selection, "all replicas available", look_at_pods) => {
-            broken.map(|never: Infallible| match never {})
-        }
+        deployment = deployment => deployment,
+        broken = broken => broken.map(|never: Infallible| match never {}),
     }
 }
 

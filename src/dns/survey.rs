@@ -39,16 +39,23 @@ pub async fn servers_for(host: &Name, given: &[SocketAddr]) -> Servers {
 
 /// A given resolver that has the zone itself is asked first; if none has, its servers are looked for through the given ones.
 async fn among(host: &Name, given: &[SocketAddr]) -> Servers {
-    let having = futures::future::join_all(given.iter().map(|&server| zone::is_authoritative(server, host))).await;
-    let (authoritative, resolvers): (Vec<_>, Vec<_>) = given.iter().zip(having).partition(|(_, has)| *has);
-    let addresses = |part: Vec<(&SocketAddr, bool)>| part.into_iter().map(|(&address, _)| address).collect::<Vec<_>>();
-    let (authoritative, resolvers) = (addresses(authoritative), addresses(resolvers));
-    if !authoritative.is_empty() {
-        return Servers { authoritative, resolvers, ..Servers::default() };
+    let zones = futures::future::join_all(given.iter().map(|&server| zone::held_by(server, host))).await;
+    let mut servers = Servers::default();
+    for (&server, zone) in given.iter().zip(zones) {
+        match zone {
+            Some(zone) => {
+                servers.authoritative.push(server);
+                servers.zone = Some(zone);
+            }
+            None => servers.resolvers.push(server),
+        }
     }
-    match zone::find(&resolvers, host).await {
-        Ok(zone) => found(zone, resolvers),
-        Err(error) => Servers { resolvers, why_not: Some(error.to_string()), ..Servers::default() },
+    if !servers.authoritative.is_empty() {
+        return servers;
+    }
+    match zone::find(given, host).await {
+        Ok(zone) => found(zone, given.to_vec()),
+        Err(error) => Servers { why_not: Some(error.to_string()), ..servers },
     }
 }
 

@@ -69,15 +69,12 @@ pub async fn find(resolvers: &[SocketAddr], host: &Name) -> Result<Zone, ZoneErr
     Err(ZoneError::NoServer { zone: shown(&zone.name), reason: "too many zones below each other".to_owned() })
 }
 
-/// Whether a server has a host's zone itself, told by the parent's SOA. It is not a resolver that hands on what others say.
-pub async fn is_authoritative(server: SocketAddr, host: &Name) -> bool {
-    match ask(server, &host.base_name(), RecordType::SOA, Recursion::No).await {
-        Ok(message) => {
-            let told = matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
-            told && message.metadata.authoritative && !message.metadata.recursion_available
-        }
-        Err(_) => false,
-    }
+/// The zone of a host, if this server has it itself, told by the parent's SOA; `None` for resolvers, which hand on what others say.
+pub async fn held_by(server: SocketAddr, host: &Name) -> Option<String> {
+    let message = ask(server, &host.base_name(), RecordType::SOA, Recursion::No).await.ok()?;
+    let told = matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+    let own = told && message.metadata.authoritative && !message.metadata.recursion_available;
+    apex_in(&message).filter(|_| own).map(|apex| shown(&apex))
 }
 
 /// A zone with the names of its servers.
