@@ -88,6 +88,9 @@ pub struct Grant {
     /// Needed only where this setting of the check has this value, or where [`RESOURCE_NAMESPACE`] is set at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_when: Option<(&'static str, &'static str)>,
+    /// Whether the check can do without: it then sees less, but its verdict stands.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// What for.
     pub why: &'static str,
 }
@@ -100,7 +103,7 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, why }
+        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, optional: false, why }
     }
 
     /// A grant in the whole cluster.
@@ -110,13 +113,20 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, why }
+        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, optional: false, why }
     }
 
     /// The same grant, needed only where a setting has a value.
     #[must_use]
     pub const fn when(mut self, key: &'static str, value: &'static str) -> Self {
         self.only_when = Some((key, value));
+        self
+    }
+
+    /// The same grant, without which the check still runs: the preflight does not ask for it.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
         self
     }
 
@@ -130,6 +140,7 @@ impl Grant {
     /// Whether the grant is needed under these settings of the check and of the harness.
     pub fn is_needed(&self, values: &Values, core: &Core) -> bool {
         match self.only_when {
+            _ if self.optional => false,
             None => true,
             Some((RESOURCE_NAMESPACE, _)) => core.resource_namespace.is_some(),
             Some((key, value)) => values.text(key).is_some_and(|text| {

@@ -144,10 +144,21 @@ impl Step {
         &self,
         expected: &str,
         object: Option<ObjectRef>,
+        ask: impl AsyncFnMut() -> Look<T>,
+    ) -> Result<T, Failure> {
+        self.poll_up_to(Duration::from_secs(2), expected, object, ask).await
+    }
+
+    /// The same, with at most `pause` between two questions, where asking costs next to nothing.
+    pub async fn poll_up_to<T>(
+        &self,
+        pause: Duration,
+        expected: &str,
+        object: Option<ObjectRef>,
         mut ask: impl AsyncFnMut() -> Look<T>,
     ) -> Result<T, Failure> {
         self.expects(expected);
-        let mut delays = backoff();
+        let mut delays = backoff().map(|delay| delay.min(pause));
         loop {
             let on = |failure: Failure| with_object(failure, object.as_ref());
             match tokio::time::timeout_at(self.deadline, ask()).await {
@@ -156,7 +167,7 @@ impl Step {
                 Ok(Look::NotYet(seen)) => self.sees(seen),
                 Err(_elapsed) => return Err(on(self.overdue())),
             }
-            let delay = delays.next().unwrap_or(Duration::from_secs(2));
+            let delay = delays.next().unwrap_or(pause);
             tokio::time::sleep_until((tokio::time::Instant::now() + delay).min(self.deadline)).await;
             if self.remaining().is_zero() {
                 return Err(on(self.overdue()));

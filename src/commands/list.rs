@@ -109,9 +109,15 @@ fn human(listed: &[Listed]) -> String {
                 Scope::Namespace => "in its namespace",
                 Scope::Cluster => "in the cluster",
             };
+            let optional = if grant.optional { ", optional" } else { "" };
             let when = grant.only_when.map(|(key, value)| format!(", only with {key}={value}")).unwrap_or_default();
-            let _ =
-                writeln!(text, "    {} {} ({place}{when}): {}", grant.verbs.join(","), grant.qualified(), grant.why);
+            let _ = writeln!(
+                text,
+                "    {} {} ({place}{when}{optional}): {}",
+                grant.verbs.join(","),
+                grant.qualified(),
+                grant.why
+            );
         }
         text.push('\n');
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{ConfigError, Problem};
+use super::{ConfigError, Kind, Problem};
 
 /// The file's content, keys not yet matched with the settings.
 #[derive(Debug, Clone, Default)]
@@ -81,13 +81,19 @@ impl ConfigFile {
     }
 }
 
-/// A value of the file as the text that a flag would carry; `None` for mappings.
-pub(super) fn as_text(value: &Value) -> Option<String> {
+/// A value of the file as the text that a flag would carry; `None` for mappings, unless pairs are what the setting takes.
+pub(super) fn as_text(value: &Value, kind: Kind) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Number(number) => Some(number.to_string()),
-        Value::Array(items) => items.iter().map(as_text).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+        Value::Array(items) => {
+            items.iter().map(|item| as_text(item, kind)).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+        }
+        Value::Object(pairs) if kind == Kind::Pairs => {
+            let texts = pairs.iter().map(|(key, value)| Some((key, as_text(value, Kind::Text)?)));
+            serde_json::to_string(&texts.collect::<Option<BTreeMap<_, _>>>()?).ok()
+        }
         Value::Null | Value::Object(_) => None,
     }
 }

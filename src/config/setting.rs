@@ -3,6 +3,7 @@
 //! Checks declare their settings with this; the file, the environment and the flags are read, validated, listed and
 //! documented from the declaration alone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a setting's text must look like.
@@ -36,6 +37,9 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Words separated by commas.
     List,
+    /// Pairs such as annotations: a mapping in the file, elsewhere `KEY=VALUE` separated by commas, or a JSON object where a value
+    /// has commas itself.
+    Pairs,
     /// `http://` or `https://` with a host.
     Url,
     /// A path to a file that can be read.
@@ -59,6 +63,7 @@ impl Kind {
             }
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::List => "words separated by commas".to_owned(),
+            Self::Pairs => "KEY=VALUE pairs separated by commas, or a mapping of texts".to_owned(),
             Self::Url => "a URL that begins with http:// or https://".to_owned(),
             Self::File => "a file that can be read".to_owned(),
         }
@@ -77,6 +82,7 @@ impl Kind {
             Self::ObjectName => is_label(text),
             Self::Resolvers => parse_resolvers(text).is_some(),
             Self::Choice(words) => words.contains(&text),
+            Self::Pairs => parse_pairs(text).is_some(),
             Self::Url => is_url(text),
             Self::File => std::fs::File::open(text).is_ok(),
         }
@@ -138,6 +144,20 @@ pub fn parse_resolvers(text: &str) -> Option<Vec<std::net::SocketAddr>> {
         .map(|part| {
             let part = part.trim();
             part.parse().ok().or_else(|| part.parse().ok().map(|ip| std::net::SocketAddr::new(ip, 53)))
+        })
+        .collect()
+}
+
+/// Reads `KEY=VALUE` pairs, or a JSON object of texts.
+pub fn parse_pairs(text: &str) -> Option<BTreeMap<String, String>> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).ok();
+    }
+    text.split(',')
+        .map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            let key = key.trim();
+            (!key.is_empty()).then(|| (key.to_owned(), value.trim().to_owned()))
         })
         .collect()
 }
@@ -204,6 +224,15 @@ mod tests {
         assert_eq!(parse_resolvers("10.0.0.2, [::1]:5353").unwrap().len(), 2);
         assert_eq!(parse_resolvers("10.0.0.2").unwrap()[0].port(), 53);
         assert!(parse_resolvers("ns1.example.com").is_none());
+    }
+
+    #[test]
+    fn pairs() {
+        assert_eq!(parse_pairs("a=1, b.c/d=e=f").unwrap()["b.c/d"], "e=f");
+        assert_eq!(parse_pairs(r#"{"a": "[1,2]"}"#).unwrap()["a"], "[1,2]");
+        for wrong in ["", "a", "=b", "a=1,b", r#"{"a": 1}"#, "{"] {
+            assert_eq!(parse_pairs(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

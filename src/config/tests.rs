@@ -28,6 +28,7 @@ impl Check for Sample {
             },
             Setting { key: "token", env: &["TOKEN"], kind: Kind::Secret, default: None, help: "" },
             Setting { key: "count", env: &[], kind: Kind::Integer { min: 1, max: 9 }, default: Some("1"), help: "" },
+            Setting { key: "annotations", env: &[], kind: Kind::Pairs, default: None, help: "" },
         ];
         SETTINGS
     }
@@ -94,6 +95,15 @@ fn every_problem_is_told_at_once_with_field_value_and_expectation() {
     assert!(has(&["timeout is \"soon\"", "90s or 15m"]));
     assert!(has(&["checks.sample.hots", "one of host, token, count"]));
     assert!(has(&["HOST_NEW is \"not a host\"", "a DNS name"]));
+}
+
+#[test]
+fn pairs_are_a_mapping_in_the_file_and_only_where_they_are_taken() {
+    let file = "checks:\n  sample:\n    annotations: {a.b/c: '[1,2]', d: 5}\n";
+    let values = Config::resolve(&sources(file, &[], &[]), CHECKS).unwrap().of("sample").pairs("annotations");
+    assert_eq!((values["a.b/c"].as_str(), values["d"].as_str()), ("[1,2]", "5"));
+    let wrong = sources("checks:\n  sample:\n    annotations: {a: {b: c}}\n    host: {a: b}\n", &[], &[]);
+    assert_eq!(problems(&wrong).len(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::setting::{parse_duration, parse_flag, parse_resolvers};
+use super::setting::{parse_duration, parse_flag, parse_pairs, parse_resolvers};
 use super::{Kind, Problem, Setting, Sources, file};
 
 /// Where a value came from.
@@ -89,7 +89,7 @@ impl Values {
             });
             let given = given.or_else(|| {
                 let value = in_file?.get(setting.key).filter(|value| !value.is_null())?;
-                Some((dotted(setting.key), file::as_text(value), Source::File))
+                Some((dotted(setting.key), file::as_text(value, setting.kind), Source::File))
             });
             let (field, text, source) = match given {
                 Some((field, Some(text), source)) => (field, text, source),
@@ -146,6 +146,11 @@ impl Values {
     pub fn list(&self, key: &str) -> Vec<String> {
         let words = self.text_or_empty(key).split(',').map(str::trim).filter(|word| !word.is_empty());
         words.map(str::to_owned).collect()
+    }
+
+    /// The pairs of a setting; empty where unset.
+    pub fn pairs(&self, key: &str) -> BTreeMap<String, String> {
+        self.text(key).and_then(parse_pairs).unwrap_or_default()
     }
 
     /// The resolvers of a setting; empty where unset.

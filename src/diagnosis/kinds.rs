@@ -143,6 +143,7 @@ pub fn optional_grants() -> Vec<Grant> {
         verbs: &["list"],
         scope: kind.scope,
         only_when: None,
+        optional: true,
         why,
     };
     let mut grants: Vec<Grant> = KINDS.iter().map(read).collect();

@@ -44,11 +44,12 @@ fn is_our_own_known_fault(failure: &Failure) -> bool {
 
 /// Adds cause, commands and details to a failure; a pure function of what was gathered.
 ///
-/// A cause that the check itself named stays.
+/// A cause that the check itself named stays, unless what was gathered is surer than that.
 pub fn conclude(mut failure: Failure, evidence: &Evidence) -> Failure {
     let found = causes::find(&failure, evidence);
-    if failure.cause.is_none() {
-        if let Some(best) = found.first() {
+    let best = found.first().filter(|best| is_surer(best.cause.certainty, failure.cause.as_ref()));
+    if best.is_some() || failure.cause.is_none() {
+        if let Some(best) = best {
             failure = failure.because(best.cause.certainty, best.cause.origin, best.finding.text.clone());
             let mut next = best.finding.next.clone();
             next.append(&mut failure.next);
@@ -68,6 +69,15 @@ pub fn conclude(mut failure: Failure, evidence: &Evidence) -> Failure {
     failure.next.retain(|command| seen.insert(command.clone()));
     failure.next.truncate(COMMANDS);
     details::attach(failure, evidence)
+}
+
+fn is_surer(certainty: Certainty, named: Option<&crate::failure::Cause>) -> bool {
+    match named.map(|cause| cause.certainty) {
+        None => true,
+        Some(Certainty::Certain) => false,
+        Some(Certainty::Likely) => certainty == Certainty::Certain,
+        Some(Certainty::Possible) => certainty != Certainty::Possible,
+    }
 }
 
 /// Other explanations, as sure as the best one; none where that is certain.
