@@ -75,7 +75,8 @@ fn rejected(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn controller_forbidden(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let conditions = evidence.objects.iter().flat_map(super::super::evidence::Object::conditions).filter(|c| c.status != "True");
+    let conditions =
+        evidence.objects.iter().flat_map(super::super::evidence::Object::conditions).filter(|c| c.status != "True");
     let events = evidence.events.iter().rev().filter(|event| event.type_ == "Warning");
     let texts = conditions.map(|c| c.message).chain(events.map(|event| event.message.as_str()));
     let text = texts.into_iter().find(|t| t.contains("User \"system:serviceaccount:") && t.contains(" cannot "))?;
