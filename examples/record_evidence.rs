@@ -5,7 +5,8 @@
 //! cargo run --example record_evidence -- CHECK STEP NAMESPACE KIND/NAME EXPECTED SEEN HOW_IT_WAS_MADE
 //! ```
 //!
-//! A KIND/NAME of `-` stands for a failure without an object.
+//! A KIND/NAME of `-` stands for a failure without an object. With the path of a fixture alone, that fixture is printed anew with
+//! what the diagnosis says now.
 
 use kibertas::cluster::Access;
 use kibertas::diagnosis::{Scene, causes, conclude, gather::gather};
@@ -15,19 +16,34 @@ use serde_json::{Value, json};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [check, step, namespace, object, expected, seen, made] = args.as_slice() else {
-        return Err("usage: record_evidence CHECK STEP NAMESPACE KIND/NAME EXPECTED SEEN HOW_IT_WAS_MADE".into());
+    let (source, made, failure, evidence) = match args.as_slice() {
+        [file] => {
+            let fixture: Value = serde_saphyr::from_str(&std::fs::read_to_string(file)?)?;
+            let part = |name: &str| fixture.get(name).cloned().unwrap_or_else(|| json!({}));
+            (
+                part("source"),
+                part("made"),
+                serde_json::from_value(part("failure"))?,
+                serde_json::from_value(part("evidence"))?,
+            )
+        }
+        [check, step, namespace, object, expected, seen, made] => {
+            let mut failure = Failure::failed(expected.as_str()).saw(seen.as_str());
+            if let Some((kind, name)) = object.split_once('/') {
+                failure = failure.on(ObjectRef::new(kind, namespace, name));
+            }
+            let cluster = Access::default().connect(None).await?;
+            let scene = Scene { check, step, namespace, only_of_run: None };
+            let evidence = gather(&cluster.client, &scene, &failure).await;
+            let mut evidence = serde_json::to_value(&evidence)?;
+            forget_noise(&mut evidence);
+            (json!("real"), json!(made), failure, serde_json::from_value(evidence)?)
+        }
+        _ => {
+            let usage = "FIXTURE.yaml | CHECK STEP NAMESPACE KIND/NAME EXPECTED SEEN HOW_IT_WAS_MADE";
+            return Err(format!("usage: record_evidence {usage}").into());
+        }
     };
-    let mut failure = Failure::failed(expected.as_str()).saw(seen.as_str());
-    if let Some((kind, name)) = object.split_once('/') {
-        failure = failure.on(ObjectRef::new(kind, namespace, name));
-    }
-    let cluster = Access::default().connect(None).await?;
-    let scene = Scene { check, step, namespace, only_of_run: None };
-    let evidence = gather(&cluster.client, &scene, &failure).await;
-    let mut evidence = serde_json::to_value(&evidence)?;
-    forget_noise(&mut evidence);
-    let evidence = serde_json::from_value(evidence)?;
     let found = causes::find(&failure, &evidence);
     let concluded = conclude(failure.clone(), &evidence);
     let expect = found.first().zip(concluded.cause).map(|(best, cause)| {
@@ -39,7 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "next": concluded.next.first(),
         })
     });
-    let fixture = json!({"source": "real", "made": made, "expect": expect, "failure": failure, "evidence": evidence});
+    let fixture = json!({"source": source, "made": made, "expect": expect, "failure": failure, "evidence": evidence});
     print!("{}", serde_saphyr::to_string(&fixture)?);
     Ok(())
 }
