@@ -70,9 +70,10 @@ impl<'a> Container<'a> {
         })
     }
 
-    /// Whether the log of its run before the last restart tells more than the one of now.
+    /// Whether it runs again after an end, so that the log of the run before tells why. While it waits for its restart, the log
+    /// of now is still the one of the run that ended.
     pub(super) fn has_previous_log(&self) -> bool {
-        self.restarts() > 0 && self.status.pointer("/lastState/terminated").is_some() && !self.is_running()
+        self.is_running() && self.status.pointer("/lastState/terminated").is_some()
     }
 
     /// Whether it has ever run, so that there is a log.

@@ -34,6 +34,9 @@ const LOG_LINES: usize = 20;
 /// The most containers whose logs are read.
 const LOGS: usize = 4;
 
+/// What the kubelet writes instead of a log that is not there any more.
+const UNAVAILABLE: &[&str] = &["unable to retrieve container logs for", "failed to try resolving symlinks in path"];
+
 /// Where a failure happened.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene<'a> {
@@ -65,7 +68,7 @@ pub async fn gather(client: &Client, scene: &Scene<'_>, failure: &Failure) -> Ev
     let stories = stories_of(scene.check, failure.object.as_ref().map(|object| object.kind.as_str()));
     gatherer.objects(&stories, failure, &mut evidence).await;
     let nodes = kind("Node").filter(|_| !evidence.has_all("Node"));
-    if let Some(nodes) = nodes.filter(|_| containers::unscheduled(&evidence).next().is_some()) {
+    if let Some(nodes) = nodes.filter(|_| containers::pods_in_trouble(&evidence).next().is_some()) {
         let answer = gatherer.list(nodes).await;
         take_list(&mut evidence, nodes, answer);
     }
@@ -211,7 +214,8 @@ impl Gatherer<'_> {
             };
             let text =
                 tokio::time::timeout_at(self.deadline, api.logs(container.pod.name(), &params)).await.ok()?.ok()?;
-            let lines: Vec<String> = text.lines().map(|line| clean(line, LONGEST)).collect();
+            let told = text.lines().filter(|line| !UNAVAILABLE.iter().any(|words| line.starts_with(words)));
+            let lines: Vec<String> = told.map(|line| clean(line, LONGEST)).collect();
             let lines = lines[lines.len().saturating_sub(LOG_LINES)..].to_vec();
             let (pod, container) = (container.pod.name().to_owned(), container.name().to_owned());
             (!lines.is_empty()).then_some(LogTail { pod, container, previous: params.previous, lines })

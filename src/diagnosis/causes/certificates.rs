@@ -191,6 +191,7 @@ fn issuer_missing(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 fn ca_secret_missing(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let (issuer, condition) = issuer_condition(evidence)
         .filter(|(_, c)| has_any(c.message, &["secret \"", "secrets \""]) && c.message.contains("not found"))?;
+    issuer.at("/spec/ca").is_object().then_some(())?;
     let secret =
         between(condition.message, "secret \"", "\"").or_else(|| between(condition.message, "secrets \"", "\""))?;
     let place =

@@ -167,8 +167,10 @@ fn address_unwritten(_failure: &Failure, evidence: &Evidence) -> Option<Finding>
 }
 
 /// The check's Service with the pods that its selector fits.
-fn selected(evidence: &Evidence) -> Option<(&Object, Vec<&Object>)> {
-    let service = evidence.of_kind("Service").find(|service| service.at("/spec/selector").is_object())?;
+fn selected<'a>(failure: &Failure, evidence: &'a Evidence) -> Option<(&'a Object, Vec<&'a Object>)> {
+    let own = evidence.referred(failure.object.as_ref()).filter(|object| object.kind() == "Service");
+    let service =
+        own.or_else(|| evidence.of_kind("Service").find(|service| service.at("/spec/selector").is_object()))?;
     let selector = service.at("/spec/selector").as_object()?;
     let fits = |pod: &&Object| {
         let labels = pod.at("/metadata/labels");
@@ -177,8 +179,8 @@ fn selected(evidence: &Evidence) -> Option<(&Object, Vec<&Object>)> {
     Some((service, evidence.of_kind("Pod").filter(fits).collect()))
 }
 
-fn selects_nothing(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (service, pods) = selected(evidence).filter(|_| evidence.has_all("Pod"))?;
+fn selects_nothing(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
+    let (service, pods) = selected(failure, evidence).filter(|_| evidence.has_all("Pod"))?;
     // Without any pod the question is why there is none.
     (pods.is_empty() && evidence.of_kind("Pod").next().is_some()).then(|| {
         let selector = service.at("/spec/selector").to_string();
@@ -187,8 +189,8 @@ fn selects_nothing(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-fn port_unknown(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (service, pods) = selected(evidence).filter(|(_, pods)| !pods.is_empty())?;
+fn port_unknown(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
+    let (service, pods) = selected(failure, evidence).filter(|(_, pods)| !pods.is_empty())?;
     let port = service.list("/spec/ports").iter().find_map(|port| port.get("targetPort")?.as_str())?;
     let has = |pod: &&Object| {
         let containers = pod.list("/spec/containers").iter();
@@ -206,7 +208,7 @@ fn port_unknown(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn no_endpoints(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (service, pods) = selected(evidence).filter(|(_, pods)| !pods.is_empty())?;
+    let (service, pods) = selected(failure, evidence).filter(|(_, pods)| !pods.is_empty())?;
     let slices: Vec<&Object> = evidence.of_kind("EndpointSlice").collect();
     let ready = slices
         .iter()

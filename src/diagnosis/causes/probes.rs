@@ -43,8 +43,9 @@ fn probe<'a>(evidence: &'a Evidence, killed: Option<&str>, failed: &str) -> Opti
             return None;
         }
         let mut unhealthy = evidence.events_with(&["Unhealthy"]).filter(|event| about(&event.name));
-        let saw = unhealthy.find_map(|event| event.message.strip_prefix(failed).map(quoted));
-        (killed.is_some() || (saw.is_some() && container.is_running())).then(|| (container, saw.unwrap_or_default()))
+        let saw = unhealthy.find_map(|event| event.message.strip_prefix(failed).map(|saw| quoted(saw.trim())));
+        (killed.is_some() || (saw.is_some() && container.is_running()))
+            .then(|| (container, saw.filter(|saw| !saw.is_empty()).map_or_else(String::new, |saw| format!(": {saw}"))))
     })
 }
 
@@ -58,22 +59,22 @@ fn network(finding: Finding, evidence: &Evidence) -> Finding {
 }
 
 fn liveness(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (container, saw) = probe(evidence, Some("failed liveness probe"), "Liveness probe failed: ")?;
+    let (container, saw) = probe(evidence, Some("failed liveness probe"), "Liveness probe failed:")?;
     Some(network(
-        Finding::new(format!("the liveness probe of {} fails, so it is restarted: {saw}", container.place())),
+        Finding::new(format!("the liveness probe of {} fails, so it is restarted{saw}", container.place())),
         evidence,
     ))
 }
 
 fn startup(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (container, saw) = probe(evidence, Some("failed startup probe"), "Startup probe failed: ")?;
+    let (container, saw) = probe(evidence, Some("failed startup probe"), "Startup probe failed:")?;
     Some(network(
-        Finding::new(format!("the start-up probe of {} fails, so it is restarted: {saw}", container.place())),
+        Finding::new(format!("the start-up probe of {} fails, so it is restarted{saw}", container.place())),
         evidence,
     ))
 }
 
 fn readiness(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (container, saw) = probe(evidence, None, "Readiness probe failed: ")?;
-    Some(network(Finding::new(format!("the readiness probe of {} fails: {saw}", container.place())), evidence))
+    let (container, saw) = probe(evidence, None, "Readiness probe failed:")?;
+    Some(network(Finding::new(format!("the readiness probe of {} fails{saw}", container.place())), evidence))
 }

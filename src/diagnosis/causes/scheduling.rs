@@ -1,13 +1,18 @@
 //! Pods for which the scheduler finds no node.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::{Cause, Finding};
 use crate::diagnosis::containers::{pods_in_trouble, unscheduled};
 use crate::diagnosis::controllers;
-use crate::diagnosis::evidence::{Evidence, Object};
-use crate::diagnosis::wording::{between, quoted};
+use crate::diagnosis::evidence::{Evidence, Object, text_of};
+use crate::diagnosis::wording::{between, quoted, shell_word};
 use crate::failure::{Certainty, Failure, Origin};
 
-/// The causes, the more specific first.
+/// The causes. Of several reasons for several nodes that one is named which the scheduler's filters come to last: the node came
+/// closest.
 ///
 /// The texts are those of the scheduler's plug-ins:
 /// <https://github.com/kubernetes/kubernetes/tree/v1.34.4/pkg/scheduler/framework/plugins>
@@ -23,34 +28,18 @@ pub(super) static CAUSES: &[Cause] = &[
     Cause {
         id: "node-selector-matches-nothing",
         about: "No node has the labels that the pod's node selector or affinity asks for.",
-        sign: "The scheduler says of every node that it `didn't match Pod's node affinity/selector`.",
+        sign: "No node has the labels of the pod's node selector; or the scheduler says of every node that it `didn't match Pod's node affinity/selector`.",
         certainty: Certainty::Certain,
         origin: Origin::Cluster,
         find: selector_matches_nothing,
     },
     Cause {
-        id: "taint-not-tolerated",
-        about: "The nodes that would fit have a taint that the pod does not tolerate.",
-        sign: "The scheduler says `had untolerated taint`.",
+        id: "anti-affinity",
+        about: "Pods must not share a node, and there are too few nodes.",
+        sign: "The scheduler says `didn't match pod anti-affinity rules`.",
         certainty: Certainty::Certain,
         origin: Origin::Cluster,
-        find: taint,
-    },
-    Cause {
-        id: "nodes-cordoned",
-        about: "The nodes that would fit are cordoned.",
-        sign: "The scheduler says `were unschedulable`.",
-        certainty: Certainty::Certain,
-        origin: Origin::Cluster,
-        find: cordoned,
-    },
-    Cause {
-        id: "resources-insufficient",
-        about: "The nodes that would fit have not enough CPU, memory or another resource left.",
-        sign: "The scheduler says `Insufficient …`.",
-        certainty: Certainty::Certain,
-        origin: Origin::Cluster,
-        find: insufficient,
+        find: anti_affinity,
     },
     Cause {
         id: "node-full-of-pods",
@@ -61,12 +50,28 @@ pub(super) static CAUSES: &[Cause] = &[
         find: too_many_pods,
     },
     Cause {
-        id: "anti-affinity",
-        about: "Pods must not share a node, and there are too few nodes.",
-        sign: "The scheduler says `didn't match pod anti-affinity rules`.",
+        id: "resources-insufficient",
+        about: "The nodes that would fit have not enough CPU, memory or another resource left.",
+        sign: "The scheduler says `Insufficient …`.",
         certainty: Certainty::Certain,
         origin: Origin::Cluster,
-        find: anti_affinity,
+        find: insufficient,
+    },
+    Cause {
+        id: "nodes-cordoned",
+        about: "The nodes that would fit are cordoned.",
+        sign: "The scheduler says `were unschedulable`.",
+        certainty: Certainty::Certain,
+        origin: Origin::Cluster,
+        find: cordoned,
+    },
+    Cause {
+        id: "taint-not-tolerated",
+        about: "The nodes that would fit have a taint that the pod does not tolerate.",
+        sign: "The scheduler says `had untolerated taint`.",
+        certainty: Certainty::Certain,
+        origin: Origin::Cluster,
+        find: taint,
     },
     Cause {
         id: "pod-gated",
@@ -116,41 +121,69 @@ fn no_nodes(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     )
 }
 
+/// The nodes that have the labels of the pod's node selector; `None` where not all nodes are known.
+fn candidates<'a>(evidence: &'a Evidence, pod: &Object) -> Option<Vec<&'a Object>> {
+    let selector = pod.at("/spec/nodeSelector").as_object().cloned().unwrap_or_default();
+    let fits = |node: &&Object| selector.iter().all(|(key, value)| node.at("/metadata/labels").get(key) == Some(value));
+    evidence.has_all("Node").then(|| evidence.of_kind("Node").filter(fits).collect())
+}
+
 fn selector_matches_nothing(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let words = "didn't match Pod's node affinity/selector";
     let (pod, message) = said(evidence, words)?;
-    let (of, all) = counts(message, words)?;
+    let candidates = candidates(evidence, pod);
+    let all_differ = counts(message, words).is_some_and(|(of, all)| of == all);
+    if !(all_differ || candidates.is_some_and(|nodes| nodes.is_empty())) {
+        return None;
+    }
     let selector = pod.at("/spec/nodeSelector").as_object();
-    let labels = selector.map(|labels| {
-        let label =
-            |(key, value): (&String, &serde_json::Value)| format!("{key}={}", value.as_str().unwrap_or_default());
-        labels.iter().map(label).collect::<Vec<_>>().join(",")
-    });
-    let labels = labels.filter(|labels| !labels.is_empty());
-    (of == all).then(|| {
-        let asked = labels.clone().unwrap_or_else(|| "that its affinity asks for".to_owned());
-        let finding = Finding::new(format!(
-            "none of the {all} nodes has the label {} that pod {} needs",
-            quoted(&asked),
-            pod.name()
-        ));
-        match labels {
-            Some(labels) => finding
-                .next(format!("kubectl get nodes -l {}", crate::diagnosis::wording::shell_word(&labels)))
-                .next("kubectl get nodes --show-labels"),
-            None => finding.next("kubectl get nodes --show-labels"),
+    let label = |(key, value): (&String, &Value)| format!("{key}={}", value.as_str().unwrap_or_default());
+    let labels = selector.map(|labels| labels.iter().map(label).collect::<Vec<_>>().join(","));
+    Some(match labels.filter(|labels| !labels.is_empty()) {
+        Some(labels) => {
+            Finding::new(format!("no node has the label {} that pod {} asks for", quoted(&labels), pod.name()))
+                .next(format!("kubectl get nodes -l {}", shell_word(&labels)))
+                .next("kubectl get nodes --show-labels")
         }
+        None => Finding::new(format!("no node fits the node affinity of pod {}", pod.name()))
+            .next("kubectl get nodes --show-labels"),
     })
+}
+
+/// The taints of nodes that a pod does not tolerate: `KEY=VALUE:EFFECT`.
+fn untolerated(nodes: &[&Object], pod: &Object) -> BTreeSet<String> {
+    let tolerations = pod.list("/spec/tolerations");
+    let tolerated = |taint: &Value| {
+        tolerations.iter().any(|toleration| {
+            let (key, effect) = (text_of(toleration, "key"), text_of(toleration, "effect"));
+            (key.is_empty() || key == text_of(taint, "key"))
+                && (effect.is_empty() || effect == text_of(taint, "effect"))
+                && (text_of(toleration, "operator") == "Exists"
+                    || text_of(toleration, "value") == text_of(taint, "value"))
+        })
+    };
+    let hard = |taint: &&Value| text_of(taint, "effect") != "PreferNoSchedule";
+    let taints = nodes.iter().flat_map(|node| node.list("/spec/taints")).filter(hard).filter(|taint| !tolerated(taint));
+    let shown = |taint: &Value| {
+        let value = Some(text_of(taint, "value")).filter(|value| !value.is_empty()).map(|value| format!("={value}"));
+        format!("{}{}:{}", text_of(taint, "key"), value.unwrap_or_default(), text_of(taint, "effect"))
+    };
+    taints.map(shown).collect()
 }
 
 fn taint(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let (pod, message) = said(evidence, "had untolerated taint")?;
-    let taint = between(message, "untolerated taint {", "}").map_or_else(|| reasons(message), quoted);
+    let known = candidates(evidence, pod).map(|nodes| untolerated(&nodes, pod)).filter(|taints| !taints.is_empty());
+    // Older schedulers name the taint themselves: `had untolerated taint {key: value}`.
+    let named = || between(message, "untolerated taint {", "}").map(quoted);
+    let taints = known.map(|taints| taints.into_iter().collect::<Vec<_>>().join(", ")).or_else(named);
     Some(
-        Finding::new(format!(
-            "pod {} does not tolerate the taint {taint} of the nodes that it would fit on",
-            pod.name()
-        ))
+        Finding::new(match taints {
+            Some(taints) => {
+                format!("pod {} does not tolerate a taint of the nodes that it would fit on: {taints}", pod.name())
+            }
+            None => format!("pod {} does not tolerate the taints of nodes: {}", pod.name(), reasons(message)),
+        })
         .next("kubectl get nodes -o custom-columns='NAME:.metadata.name,TAINTS:.spec.taints'")
         .next("if the taint is meant to stay, add a toleration to the check's settings (kibertas-rs list)"),
     )
@@ -158,8 +191,17 @@ fn taint(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 
 fn cordoned(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let (pod, message) = said(evidence, "were unschedulable")?;
+    let is_cordoned = |node: &Object| node.at("/spec/unschedulable").as_bool() == Some(true);
+    let cordoned = candidates(evidence, pod)
+        .map(|nodes| nodes.into_iter().filter(|node| is_cordoned(node)).map(Object::name).collect::<Vec<_>>());
+    let which = match cordoned {
+        // A cordoned node among those that would not fit anyway explains nothing.
+        Some(names) if names.is_empty() => return None,
+        Some(names) => quoted(&names.join(", ")),
+        None => reasons(message),
+    };
     Some(
-        Finding::new(format!("the nodes for pod {} are cordoned: {}", pod.name(), reasons(message)))
+        Finding::new(format!("the nodes for pod {} are cordoned: {which}", pod.name()))
             .next("kubectl get nodes   # SchedulingDisabled")
             .next("kubectl uncordon NODE, once it is known who cordoned it and why"),
     )

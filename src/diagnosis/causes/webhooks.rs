@@ -105,7 +105,7 @@ fn without_endpoints(failure: &Failure, evidence: &Evidence) -> Option<Finding> 
 
 /// The Service in a webhook's URL: `https://NAME.NAMESPACE.svc:443/…`, or as it is named in the error.
 fn service_of(why: &str) -> (String, Option<String>) {
-    let host = between(why, "https://", ".svc");
+    let host = why.split_once("https://").and_then(|(_, rest)| rest.split_once(".svc")).map(|(host, _)| host);
     match host.and_then(|host| host.split_once('.')) {
         Some((name, namespace)) => (format!("{namespace}/{name}"), Some(namespace.to_owned())),
         None => (between(why, "service \"", "\"").unwrap_or("?").to_owned(), None),
@@ -118,9 +118,9 @@ fn timeout(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let (name, namespace) = service_of(why);
     Some(
         Finding::new(format!(
-            "the admission webhook {} does not answer in time; its Service is {}",
+            "the admission webhook {} does not answer in time{}",
             quoted(webhook),
-            quoted(&name)
+            if namespace.is_some() { format!("; its Service is {}", quoted(&name)) } else { String::new() }
         ))
         .next(match &namespace {
             Some(namespace) => format!("kubectl -n {} get pods -o wide", shell_word(namespace)),
