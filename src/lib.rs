@@ -13,5 +13,6 @@ pub mod exit;
 pub mod failure;
 pub mod redact;
 pub mod result;
+pub mod rollout;
 pub mod runner;
 pub mod verdict;

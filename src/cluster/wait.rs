@@ -37,7 +37,7 @@ impl<T> Look<T> {
 
 /// Backoff of a watch: quick at first, as most faults are short.
 #[derive(Default)]
-struct WatchBackoff {
+pub(crate) struct WatchBackoff {
     tries: usize,
 }
 
@@ -56,12 +56,15 @@ impl Backoff for WatchBackoff {
 }
 
 /// How the watch itself stands, to tell an absent object from an API server that cannot be asked.
-enum Trouble {
+pub(crate) enum Trouble {
+    /// The watch is tried again.
     Passing(String),
+    /// It will not work any better.
     Final(Answer),
 }
 
-fn trouble_of(error: &watcher::Error) -> Trouble {
+/// Whether an error of a watch passes.
+pub(crate) fn trouble_of(error: &watcher::Error) -> Trouble {
     let answer = match error {
         watcher::Error::InitialListFailed(e) | watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => {
             answer_of(e)
