@@ -1,0 +1,88 @@
+//! The commands: what each does, and the exit code that it ends with.
+
+mod completions;
+mod list;
+mod sweep;
+mod test;
+
+use std::process::ExitCode;
+
+use crate::checks;
+use crate::cli::{Cli, Command, Global};
+use crate::config::{Config, ConfigError, Sources};
+use crate::exit;
+use crate::logging;
+
+/// Anything that is wrong before something is created: told with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The way to the cluster.
+    #[error(transparent)]
+    Connect(#[from] crate::cluster::ConnectError),
+    /// The choice of checks.
+    #[error(transparent)]
+    Plan(#[from] crate::runner::PlanError),
+    /// The command line.
+    #[error("{0}")]
+    Flag(String),
+    /// A probe.
+    #[error("{0}: {reason}", reason = crate::cluster::connect::innermost(.0))]
+    Probe(#[from] crate::probe::ProbeError),
+    /// The output.
+    #[error("cannot print: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// Runs a parsed command line.
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the process cannot start its runtime: {error}");
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Test(args) => test::run(&cli.global, args).await,
+            Command::List(args) => list::run(&args),
+            Command::Sweep(args) => sweep::run(&cli.global, &args).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Probe(probe) => Ok(probe.run().await?),
+        }
+    });
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        // Somebody stopped reading, as `head` does: nothing is wrong with the command.
+        Err(UsageError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::from(exit::PASSED)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+/// Reads the configuration's sources, the common flags included, and starts logging.
+fn sources(global: &Global) -> Result<Sources, UsageError> {
+    logging::start(if global.debug { crate::cli::LogLevel::Debug } else { global.log_level }, global.log_format);
+    let mut sources = Sources::gather(global.config.as_deref())?;
+    for assignment in &global.set {
+        sources.set(assignment)?;
+    }
+    for (key, value) in [("timeout", &global.timeout), ("stepTimeout", &global.step_timeout)] {
+        if let Some(value) = value {
+            sources.flag("", key, value);
+        }
+    }
+    Ok(sources)
+}
+
+/// Resolves the configuration of all checks.
+fn configuration(sources: &Sources) -> Result<Config, UsageError> {
+    Ok(Config::resolve(sources, checks::ALL)?)
+}

@@ -1,0 +1,104 @@
+//! `test`: plans, connects, runs, reports.
+
+use std::io::Write as _;
+use std::rc::Rc;
+
+use super::UsageError;
+use crate::checks;
+use crate::cli::{Global, Output, TestArgs};
+use crate::cluster::sweep::{Fate, Which, sweep};
+use crate::cluster::{Access, Cluster, RunId};
+use crate::config::{Config, Sources};
+use crate::event::{Bus, Event, Sink, SinkError};
+use crate::exit;
+use crate::redact::Redactor;
+use crate::runner::signals::{self, Interruption};
+use crate::runner::{Plan, Run, RunOptions};
+
+/// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
+pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageError> {
+    let mut sources = super::sources(global)?;
+    flags(&mut sources, &args);
+    let config = super::configuration(&sources)?;
+    let plan = Plan::make(&args.checks, checks::ALL, &config)?;
+    let of_ingress = args.no_dns_check || args.ingress_class_name.is_some();
+    if of_ingress && !plan.checks.iter().any(|planned| planned.check.about().name == "ingress") {
+        let given = if args.no_dns_check { "--no-dns-check" } else { "--ingress-class-name" };
+        return Err(UsageError::Flag(format!("{given} is for the check ingress, which is not asked for")));
+    }
+    let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
+    let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
+    let redactor = Redactor::new(config.checks.values().flat_map(crate::config::Values::secrets));
+    let bus = Rc::new(Bus::new(redactor, vec![Box::new(Lines)]));
+    let id = RunId::random();
+    let interruption = Interruption::default();
+    let run = Run {
+        cluster: &cluster,
+        config: &config,
+        plan,
+        id: id.clone(),
+        options: RunOptions { keep: args.keep || global.debug },
+        interruption: interruption.clone(),
+        bus: Rc::clone(&bus),
+    };
+    let listening = signals::listen(interruption, |number| {
+        eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
+        std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
+    });
+    let work = async { tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0 };
+    let result = tokio::select! {
+        result = work => result,
+        Err(error) = listening => return Err(UsageError::Flag(format!("cannot listen for signals: {error}"))),
+    };
+    if args.output == Output::Json {
+        let text = serde_json::to_string_pretty(&result).map_err(|e| UsageError::Flag(e.to_string()))?;
+        writeln!(std::io::stdout(), "{text}")?;
+    }
+    Ok(result.exit_code)
+}
+
+/// The flags that are settings.
+fn flags(sources: &mut Sources, args: &TestArgs) {
+    if let Some(image) = &args.image {
+        sources.flag("", "image", image);
+    }
+    if args.no_dns_check {
+        sources.flag("ingress", "dnsCheck", "false");
+    }
+    if let Some(class) = &args.ingress_class_name {
+        sources.flag("ingress", "class", class);
+    }
+}
+
+/// Removes what killed runs left, beside the checks. What may not be listed is simply not swept.
+async fn sweep_expired(cluster: &Cluster, config: &Config, bus: &Bus) {
+    let namespace = config.core.resource_namespace.as_deref();
+    let kinds = if namespace.is_some() { checks::ALL } else { &[] };
+    let budget = config.core.cleanup_timeout;
+    let swept = sweep(&cluster.client, kinds, namespace, &Which::Expired, false, budget).await;
+    for leftover in swept.leftovers {
+        match leftover.fate {
+            Fate::Removed => bus.emit(Event::Notice {
+                text: format!("removed {}, left by run {} which was killed", leftover.object, leftover.run),
+            }),
+            Fate::Stuck(why) => bus.emit(Event::Notice {
+                text: format!(
+                    "{} is left by run {} and cannot be removed: {}",
+                    leftover.object,
+                    leftover.run,
+                    why.join("; ")
+                ),
+            }),
+            Fate::Alive(_) | Fate::WouldBeRemoved => {}
+        }
+    }
+}
+
+struct Lines;
+
+impl Sink for Lines {
+    fn take(&mut self, event: &Event) -> Result<(), SinkError> {
+        eprintln!("{}", serde_json::to_string(event).unwrap_or_default());
+        Ok(())
+    }
+}
