@@ -50,7 +50,7 @@ pub struct RolloutSpec {
     /// Whether somebody has paused it by hand.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
-    /// How many old ReplicaSets are kept.
+    /// How many old `ReplicaSet`s are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_history_limit: Option<i32>,
     /// Seconds without progress after which the controller calls it Degraded; 600 where absent.

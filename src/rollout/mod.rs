@@ -16,3 +16,23 @@ pub use self::api::Rollout;
 pub use self::operation::{Effect, OperationError, perform};
 pub use self::plan::{Operation, Patches, Refusal, plan};
 pub use self::status::{Currency, Phase, State};
+
+#[cfg(test)]
+mod recorded {
+    //! Rollouts as a real controller left them, one file a state.
+
+    use super::Rollout;
+
+    /// Reads `fixtures/NAME.yaml`.
+    pub(super) fn rollout(name: &str) -> Rollout {
+        let path = format!("{}/src/rollout/fixtures/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    /// The same with one change.
+    pub(super) fn rollout_with(name: &str, change: impl FnOnce(&mut Rollout)) -> Rollout {
+        let mut rollout = rollout(name);
+        change(&mut rollout);
+        rollout
+    }
+}

@@ -186,9 +186,8 @@ async fn patch(
 ) -> Result<Rollout, OperationError> {
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(patch);
-    let answer = retry(deadline, async || match status {
-        true => api.patch_status(name, &params, &patch).await,
-        false => api.patch(name, &params, &patch).await,
+    let answer = retry(deadline, async || {
+        if status { api.patch_status(name, &params, &patch).await } else { api.patch(name, &params, &patch).await }
     });
     answer.await.map_err(|answer| {
         let mut action = Action::on::<Rollout>("patch", api.namespace().unwrap_or_default(), name);
