@@ -192,3 +192,43 @@ impl Drop for Step {
         }
     }
 }
+
+/// A step without a run, for tests of what happens inside one.
+#[cfg(test)]
+pub(crate) fn lone_step(limit: Duration) -> Step {
+    let bus = Rc::new(Bus::new(crate::redact::Redactor::default(), Vec::new()));
+    let steps = Rc::new(RefCell::new(vec![None]));
+    let started = Instant::now();
+    Step {
+        check: "sample",
+        name: "sample step".to_owned(),
+        started,
+        deadline: started + limit,
+        index: 0,
+        bus,
+        steps,
+        evidence: RefCell::default(),
+        expected: RefCell::default(),
+        seen: RefCell::default(),
+        closed: false.into(),
+    }
+}
+
+/// A context without a run, for tests of what a check does with its client.
+#[cfg(test)]
+pub(crate) fn lone_context(client: kube::Client) -> Context {
+    let config = crate::config::Config::resolve(&crate::config::Sources::default(), &[]).expect("defaults are valid");
+    let run = crate::cluster::RunId::random();
+    Context {
+        check: "sample",
+        values: Values::default(),
+        scratch: Scratch::plan("sample", "blue", &run, &config.core),
+        core: config.core,
+        target: Target::default(),
+        client,
+        deadline: Instant::now() + Duration::from_secs(60),
+        bus: Rc::new(Bus::new(crate::redact::Redactor::default(), Vec::new())),
+        steps: Rc::default(),
+        requests: Arc::default(),
+    }
+}

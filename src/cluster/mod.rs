@@ -9,6 +9,8 @@ pub mod wait;
 
 mod cleanup;
 mod expiry;
+#[cfg(test)]
+mod faults;
 
 pub use self::connect::{Access, Cluster, ConnectError};
 pub use self::scratch::{RunId, Scratch};

@@ -74,9 +74,10 @@ fn sources(global: &Global) -> Result<Sources, UsageError> {
     for assignment in &global.set {
         sources.set(assignment)?;
     }
-    for (key, value) in [("timeout", &global.timeout), ("stepTimeout", &global.step_timeout)] {
+    let times = [("--timeout", "timeout", &global.timeout), ("--step-timeout", "stepTimeout", &global.step_timeout)];
+    for (name, key, value) in times {
         if let Some(value) = value {
-            sources.flag("", key, value);
+            sources.flag(name, "", key, value);
         }
     }
     Ok(sources)

@@ -60,13 +60,13 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
 /// The flags that are settings.
 fn flags(sources: &mut Sources, args: &TestArgs) {
     if let Some(image) = &args.image {
-        sources.flag("", "image", image);
+        sources.flag("--image", "", "image", image);
     }
     if args.no_dns_check {
-        sources.flag("ingress", "dnsCheck", "false");
+        sources.flag("--no-dns-check", "ingress", "dnsCheck", "false");
     }
     if let Some(class) = &args.ingress_class_name {
-        sources.flag("ingress", "class", class);
+        sources.flag("--ingress-class-name", "ingress", "class", class);
     }
 }
 

@@ -11,6 +11,8 @@
 pub mod core;
 mod file;
 pub mod setting;
+#[cfg(test)]
+mod tests;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -36,8 +38,13 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Enough to recognise it by; a whole file given by mistake would hide the message.
+        let shown = |value: &str| match value.char_indices().nth(80) {
+            Some((end, _)) => format!("{:?}…", &value[..end]),
+            None => format!("{value:?}"),
+        };
         match &self.value {
-            Some(value) => write!(f, "{} is {value:?}, but should be {}", self.field, self.expected),
+            Some(value) => write!(f, "{} is {}, but should be {}", self.field, shown(value), self.expected),
             None => write!(f, "{} should be {}", self.field, self.expected),
         }
     }
@@ -62,8 +69,17 @@ pub struct Sources {
     pub file: ConfigFile,
     /// The process's environment.
     pub env: BTreeMap<String, String>,
-    /// Flags as `(scope, key) → value`; the harness's own settings have the empty scope.
-    pub flags: BTreeMap<(String, String), String>,
+    /// Flags by scope and key; the harness's own settings have the empty scope.
+    pub flags: BTreeMap<(String, String), Flag>,
+}
+
+/// A value given on the command line.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    /// The flag, as it is named in errors.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 impl Sources {
@@ -76,9 +92,10 @@ impl Sources {
         Ok(Self { file, env: std::env::vars().collect(), flags: BTreeMap::new() })
     }
 
-    /// Gives a flag's value; the last one wins.
-    pub fn flag(&mut self, scope: &str, key: &str, value: impl Into<String>) {
-        self.flags.insert((scope.to_owned(), key.to_owned()), value.into());
+    /// Gives a flag's value to a setting; the last one wins.
+    pub fn flag(&mut self, name: &str, scope: &str, key: &str, value: impl Into<String>) {
+        let flag = Flag { name: name.to_owned(), value: value.into() };
+        self.flags.insert((scope.to_owned(), key.to_owned()), flag);
     }
 
     /// Takes `--set CHECK.KEY=VALUE` (or `KEY=VALUE` for the harness's own).
@@ -89,7 +106,7 @@ impl Sources {
         if key.is_empty() {
             return Err(wrong());
         }
-        self.flag(scope, key, value);
+        self.flag(&format!("--set {path}"), scope, key, value);
         Ok(())
     }
 }
@@ -109,10 +126,10 @@ impl Config {
         let mut problems = Vec::new();
         let names: Vec<&str> = checks.iter().map(|c| c.about().name).collect();
         sources.file.unknown_checks(&names, &mut problems);
-        for ((scope, key), value) in &sources.flags {
+        for ((scope, _), flag) in &sources.flags {
             if !scope.is_empty() && !names.contains(&scope.as_str()) {
                 let expected = format!("for one of the checks {}", names.join(", "));
-                problems.push(Problem { field: format!("--set {scope}.{key}"), value: Some(value.clone()), expected });
+                problems.push(Problem { field: flag.name.clone(), value: Some(flag.value.clone()), expected });
             }
         }
         let own = Values::resolve("", core::SETTINGS, sources, &mut problems);

@@ -61,9 +61,9 @@ impl Values {
             scope => format!("checks.{scope}.{key}"),
         };
         let known = settings.iter().map(|s| s.key).collect::<Vec<_>>();
-        let unknown = |field: String, key: &str| Problem {
+        let unknown = |field: String| Problem {
             field,
-            value: Some(key.to_owned()),
+            value: None,
             expected: format!(
                 "one of {}",
                 if known.is_empty() { "no settings at all".into() } else { known.join(", ") }
@@ -71,18 +71,16 @@ impl Values {
         };
         let in_file = sources.file.scope(scope);
         for key in in_file.into_iter().flat_map(serde_json::Map::keys).filter(|k| !known.contains(&k.as_str())) {
-            problems.push(unknown(dotted(key), key));
+            problems.push(unknown(dotted(key)));
         }
-        for (_, key) in sources.flags.keys().filter(|(s, k)| s == scope && !known.contains(&k.as_str())) {
-            problems.push(unknown(format!("--set {}", dotted(key)), key));
+        for (_, flag) in sources.flags.iter().filter(|((s, k), _)| s == scope && !known.contains(&k.as_str())) {
+            problems.push(unknown(flag.name.clone()));
         }
 
         let mut values = BTreeMap::new();
         for setting in settings {
-            let given = sources
-                .flags
-                .get(&(scope.to_owned(), setting.key.to_owned()))
-                .map(|text| (format!("flag for {}", dotted(setting.key)), Some(text.clone()), Source::Flag));
+            let flag = sources.flags.get(&(scope.to_owned(), setting.key.to_owned()));
+            let given = flag.map(|flag| (flag.name.clone(), Some(flag.value.clone()), Source::Flag));
             let given = given.or_else(|| {
                 setting.env.iter().find_map(|name| {
                     let text = sources.env.get(*name).filter(|text| !text.is_empty())?;

@@ -1,0 +1,158 @@
+//! Brings a cluster up: from nothing, from where it stands, or from what a crash has left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::component::{Component, Profile};
+use crate::context::Context;
+use crate::host::{self, Go};
+use crate::lock::Lock;
+use crate::packages::{self, OURS};
+use crate::progress::Progress;
+use crate::site::{self, ROOT, Site};
+use crate::state::{self, State};
+use crate::tool::GoTool;
+use crate::{Error, Result, components, down, network, process, start};
+
+/// What a cluster is to have, and what may be done for it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Components by profile.
+    pub profile: Profile,
+    /// Components besides.
+    pub with: Vec<String>,
+    /// Whether missing Debian packages may be installed.
+    pub install: bool,
+}
+
+/// At most so many builds at once: each alone keeps several cores busy, and memory is finite.
+const BUILDS: usize = 2;
+
+/// Brings the cluster up, and returns what its components are given. Components that it has already stay.
+pub(crate) async fn up(name: &str, options: &Options, progress: &Progress) -> Result<Context> {
+    site::check_name(name)?;
+    host::check()?;
+    let mut wanted = components::select(options.profile, options.with.iter().map(String::as_str))?;
+    let _lock = lock(name).await?;
+    let before = State::load(name)?;
+    wanted.extend(before.iter().flat_map(|state| state.components.clone()));
+    let wanted = registered(&wanted);
+    let packages: Vec<_> =
+        OURS.iter().chain(wanted.iter().flat_map(|component| component.facts().packages)).copied().collect();
+    packages::ensure(&packages, options.install, progress).await?;
+    let tools = built(&wanted, progress).await?;
+
+    let (state, site) = stored(name, before, &wanted, tools, progress).await?;
+    for folder in ["log", "process"] {
+        let folder = site.path(folder);
+        std::fs::create_dir_all(&folder).map_err(Error::file("create", folder))?;
+    }
+    link_programs(&site, &wanted, &state.tools)?;
+    network::up(&site).await?;
+    let cx = Context::new(site, &state).await?;
+    start::all(&cx, &wanted, progress).await?;
+    Ok(cx)
+}
+
+/// Nobody else changes the cluster while this is held.
+pub(crate) async fn lock(name: &str) -> Result<Lock> {
+    Lock::take(Path::new(ROOT).join(format!(".{name}.lock"))).await
+}
+
+/// The components of these names, in the registry's order.
+fn registered(names: &BTreeSet<String>) -> Vec<&'static dyn Component> {
+    components::ALL.iter().copied().filter(|component| names.contains(component.facts().name)).collect()
+}
+
+/// All tools of these components, from the cache or built now, by name.
+async fn built(wanted: &[&'static dyn Component], progress: &Progress) -> Result<BTreeMap<String, PathBuf>> {
+    let go = Go::find().await?;
+    let mut tools: Vec<&'static GoTool> = Vec::new();
+    for tool in wanted.iter().flat_map(|component| component.facts().tools) {
+        if !tools.iter().any(|known| known.name == tool.name) {
+            tools.push(tool);
+        }
+    }
+    let missing = tools.iter().filter(|tool| !matches!(tool.cached(&go), Ok(Some(_)))).count();
+    if missing > 0 {
+        progress.say(&format!(
+            "{missing} of {} components are built now, and kept for next time; the first time, this takes minutes each",
+            tools.len()
+        ));
+    }
+    stream::iter(tools)
+        .map(|tool| {
+            let go = &go;
+            async move {
+                let built = match tool.cached(go)? {
+                    Some(built) => built,
+                    None => tool.build(go, progress).await?,
+                };
+                Ok((tool.name.to_owned(), built.path().to_owned()))
+            }
+        })
+        .buffer_unordered(BUILDS)
+        .try_collect()
+        .await
+}
+
+/// The cluster's state, brought up to date and stored.
+async fn stored(
+    name: &str,
+    before: Option<State>,
+    wanted: &[&'static dyn Component],
+    tools: BTreeMap<String, PathBuf>,
+    progress: &Progress,
+) -> Result<(State, Site)> {
+    let boot = process::boot_id()?;
+    // Clusters that come up at the same time must not choose the same index.
+    let _lock = Lock::take(Path::new(ROOT).join(".lock")).await?;
+    let index = match before {
+        Some(before) if before.boot == boot => before.index,
+        Some(before) => {
+            progress.say(&format!(
+                "{name}: the machine was restarted since this cluster ran; its objects are not kept over that, and it \
+                 starts empty"
+            ));
+            down::remove(&before.site(name)?).await?;
+            before.index
+        }
+        None => {
+            // What is there without a stored state is the rest of an interrupted `down`.
+            let rest = Path::new(ROOT).join(name);
+            if rest.exists() {
+                let index = state::free_index().await?;
+                let state = State { index, boot: boot.clone(), components: BTreeSet::new(), tools: BTreeMap::new() };
+                down::remove(&state.site(name)?).await?;
+            }
+            state::free_index().await?
+        }
+    };
+    let components = wanted.iter().map(|component| component.facts().name.to_owned()).collect();
+    let state = State { index, boot, components, tools };
+    state.save(name)?;
+    let site = state.site(name)?;
+    Ok((state, site))
+}
+
+/// Links all programs into one folder, kubectl among them.
+fn link_programs(site: &Site, wanted: &[&'static dyn Component], tools: &BTreeMap<String, PathBuf>) -> Result<()> {
+    let bin = site.bin();
+    std::fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
+    for tool in wanted.iter().flat_map(|component| component.facts().tools) {
+        let Some(folder) = tools.get(tool.name) else { continue };
+        for program in tool.programs {
+            let target = folder.join("bin").join(program);
+            // The program of Kubernetes is whichever part its name says.
+            let name = if tool.name == components::KUBERNETES.name { "kubectl" } else { program };
+            let link = bin.join(name);
+            if std::fs::read_link(&link).ok().as_ref() != Some(&target) {
+                std::fs::remove_file(&link).or_else(process::ignore_missing).map_err(Error::file("remove", &link))?;
+                std::os::unix::fs::symlink(&target, &link).map_err(Error::file("link", &link))?;
+            }
+        }
+    }
+    Ok(())
+}
