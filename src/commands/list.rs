@@ -112,8 +112,13 @@ fn human(listed: &[Listed]) -> String {
             };
             let unless = grant.unless.map(|(key, value)| format!(", not with {key}={value}")).unwrap_or_default();
             let when = grant.only_when.map(|(key, value)| format!(", only with {key}={value}")).unwrap_or_default();
-            let _ =
-                writeln!(text, "    {} {} ({place}{when}{unless}): {}", grant.verbs.join(","), grant.qualified(), grant.why);
+            let _ = writeln!(
+                text,
+                "    {} {} ({place}{when}{unless}): {}",
+                grant.verbs.join(","),
+                grant.qualified(),
+                grant.why
+            );
         }
         text.push('\n');
     }
