@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::probe::Probe;
+
 /// Proves, end to end, that a Kubernetes cluster's add-ons really work.
 #[derive(Debug, Parser)]
 #[command(
@@ -97,6 +99,9 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Print a script that completes this command line in a shell.
     Completions(CompletionsArgs),
+    /// What the pods of checks run.
+    #[command(subcommand)]
+    Probe(Probe),
 }
 
 /// The arguments of `test`.

@@ -14,6 +14,7 @@ pub mod event;
 pub mod exit;
 pub mod failure;
 pub mod logging;
+pub mod probe;
 pub mod redact;
 pub mod result;
 pub mod runner;

@@ -247,10 +247,7 @@ async fn clean_up_never_deletes_what_the_run_did_not_create() {
     let step = lone_step(Duration::from_secs(5));
     let object = ConfigMap { metadata: named("m"), ..ConfigMap::default() };
     cx.create(&step, object).await.unwrap_err();
-    cx.scratch.remove_first(&ConfigMap {
-        metadata: kube::api::ObjectMeta { namespace: Some(cx.scratch.namespace.clone()), ..named("m") },
-        ..ConfigMap::default()
-    });
+    cx.scratch.remove_first(&in_scratch(&cx));
     let cleanup = cx.scratch.clean_up(&cx.client, Duration::from_secs(5)).await;
     assert_eq!(cleanup.verdict, Verdict::Passed, "{cleanup:?}");
     drop(cx);
@@ -270,11 +267,16 @@ async fn what_stays_is_named_with_its_finalizers() {
     let (client, _served) = scripted(script);
     let cx = lone_context(client);
     let step = lone_step(Duration::from_secs(5));
-    let created = cx.create(&step, ConfigMap { metadata: named("m"), ..ConfigMap::default() }).await.unwrap();
-    cx.scratch.remove_first(&created);
+    cx.create(&step, ConfigMap { metadata: named("m"), ..ConfigMap::default() }).await.unwrap();
+    cx.scratch.remove_first(&in_scratch(&cx));
     let cleanup = cx.scratch.clean_up(&cx.client, Duration::from_secs(5)).await;
     assert_eq!(cleanup.verdict, Verdict::Failed, "{cleanup:?}");
     assert_eq!(cleanup.survivors[0].held_by, ["finalizer example.com/hold"]);
+}
+
+fn in_scratch(cx: &crate::context::Context) -> ConfigMap {
+    let metadata = kube::api::ObjectMeta { namespace: Some(cx.scratch.namespace.clone()), ..named("m") };
+    ConfigMap { metadata, ..ConfigMap::default() }
 }
 
 fn response(code: u16, body: &Value) -> Response<Body> {

@@ -28,6 +28,9 @@ pub enum UsageError {
     /// The command line.
     #[error("{0}")]
     Flag(String),
+    /// A probe.
+    #[error("{0}: {reason}", reason = crate::cluster::connect::innermost(.0))]
+    Probe(#[from] crate::probe::ProbeError),
     /// The output.
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
@@ -48,6 +51,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::List(args) => list::run(&args),
             Command::Sweep(args) => sweep::run(&cli.global, &args).await,
             Command::Completions(args) => completions::run(&args),
+            Command::Probe(probe) => Ok(probe.run().await?),
         }
     });
     match outcome {

@@ -37,31 +37,43 @@ pub(crate) async fn kill(site: &Site) -> Result<()> {
     }
 }
 
-/// Every process in the cluster's cgroup, and every shim that speaks to the cluster's containerd.
+/// Every process in the cgroup of a container of the cluster, and what works for it: shims and runc.
 pub(crate) fn processes(site: &Site) -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
-    for cgroup in cgroups(site) {
+    for cgroup in cgroups(&bundles(site)) {
         for folder in folders_below(&cgroup) {
             let pids = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
             found.extend(pids.lines().filter_map(|pid| pid.parse::<i32>().ok()));
         }
     }
-    let socket = site.containerd_socket().into_os_string().into_encoded_bytes();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let mut words = line.split(|byte| *byte == 0);
-        let program = words.next().unwrap_or_default();
-        if program.ends_with(b"containerd-shim-runc-v2") && words.any(|word| word == socket) {
+        if is_runtime(site, &fs::read(entry.path().join("cmdline")).unwrap_or_default()) {
             found.insert(pid);
         }
     }
     found
 }
 
+/// Whether this command line (words end with a zero byte) is a shim or runc at work for this cluster: both are given
+/// paths in its folder.
+fn is_runtime(site: &Site, command_line: &[u8]) -> bool {
+    let folder = [site.dir().as_os_str().as_encoded_bytes(), b"/"].concat();
+    let mut words = command_line.split(|byte| *byte == 0);
+    let program = words.next().unwrap_or_default();
+    let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    matches!(name, b"containerd-shim-runc-v2" | b"runc") && words.any(|word| word.starts_with(&folder))
+}
+
 /// Unmounts everything below the cluster's folder, removes its cgroups, and the files that lie elsewhere.
 pub(crate) fn clean(site: &Site) -> Result<()> {
-    clean_sockets(site);
+    let bundles = bundles(site);
+    for bundle in &bundles {
+        // The sockets of the shims have names made of digests; the bundle says which is its own.
+        if let Ok(address) = fs::read_to_string(bundle.join("address")) {
+            let _ = fs::remove_file(address.trim().trim_start_matches("unix://"));
+        }
+    }
     for mount in mounts(site)?.into_iter().rev() {
         let failed = |error: rustix::io::Errno| Error::file("unmount", &mount)(error.into());
         // What a mount covered may be gone with it.
@@ -70,13 +82,16 @@ pub(crate) fn clean(site: &Site) -> Result<()> {
             Err(error) => return Err(failed(error)),
         }
     }
-    for cgroup in cgroups(site) {
+    for cgroup in cgroups(&bundles) {
         for folder in folders_below(&cgroup).into_iter().rev() {
             let _ = fs::remove_dir(folder);
         }
+        // The one that containerd makes for all containers, unless somebody else has containers in it.
+        let _ = cgroup.parent().map(fs::remove_dir);
     }
     clean_network_results(site);
     clean_log_links(site);
+    clean_plugin_socket();
     // Folders that the first cluster made, and that nobody needs empty.
     for folder in [
         "/var/log/containers",
@@ -84,8 +99,8 @@ pub(crate) fn clean(site: &Site) -> Result<()> {
         "/var/lib/cni",
         "/run/containerd/s",
         "/run/containerd",
-        "/run/docker/runtime-runc",
-        "/run/docker",
+        "/var/lib/kubelet/device-plugins",
+        "/var/lib/kubelet",
     ] {
         let _ = fs::remove_dir(folder);
     }
@@ -105,15 +120,22 @@ fn mount_points(mountinfo: &str) -> impl Iterator<Item = PathBuf> {
     mountinfo.lines().filter_map(|line| Some(PathBuf::from(line.split(' ').nth(4)?)))
 }
 
-/// The cluster's cgroup in every hierarchy (v1) or in the one (v2).
-pub(crate) fn cgroups(site: &Site) -> Vec<PathBuf> {
-    let name = site.cgroup();
-    let name = name.trim_start_matches('/');
+/// The folders that containerd keeps of the containers; their names are the containers' ids.
+fn bundles(site: &Site) -> Vec<PathBuf> {
+    let folder = site.path("containerd/state/io.containerd.runtime.v2.task/k8s.io");
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// The cgroups of the containers, in every hierarchy (v1) or in the one (v2).
+fn cgroups(bundles: &[PathBuf]) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
-    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<_> = hierarchies.chain([root.to_owned()]).map(|hierarchy| hierarchy.join(name)).collect();
-    found.retain(|path| path.is_dir());
-    found.sort();
+    let hierarchies: Vec<_> =
+        fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path()).chain([root.to_owned()]).collect();
+    let mut found = Vec::new();
+    for bundle in bundles {
+        let Some(id) = bundle.file_name() else { continue };
+        found.extend(hierarchies.iter().map(|hierarchy| hierarchy.join("k8s.io").join(id)).filter(|it| it.is_dir()));
+    }
     found
 }
 
@@ -126,16 +148,6 @@ fn folders_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
-}
-
-/// The shims' sockets have names made of digests; the bundle of each task says which is its own.
-fn clean_sockets(site: &Site) {
-    let tasks = site.path("containerd/state/io.containerd.runtime.v2.task/k8s.io");
-    for entry in fs::read_dir(tasks).into_iter().flatten().flatten() {
-        if let Ok(address) = fs::read_to_string(entry.path().join("address")) {
-            let _ = fs::remove_file(address.trim().trim_start_matches("unix://"));
-        }
-    }
 }
 
 /// What the network plugins remember for the end of a pod that never came.
@@ -162,9 +174,27 @@ fn clean_log_links(site: &Site) {
     }
 }
 
+/// kubelet makes this socket whatever its folder is, and all kubelets of a machine the same: the last one leaves it.
+fn clean_plugin_socket() {
+    let socket = "/var/lib/kubelet/device-plugins/kubelet.sock";
+    if std::os::unix::net::UnixStream::connect(socket).is_err() {
+        let _ = fs::remove_file(socket);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Addresses;
+
+    #[test]
+    fn only_the_runtime_of_this_cluster_is_its_own() {
+        let site = Site::new(Path::new("/x"), "blue", Addresses::of(1).unwrap());
+        assert!(is_runtime(&site, b"/usr/bin/containerd-shim-runc-v2\0-address\0/x/blue/containerd.sock\0"));
+        assert!(is_runtime(&site, b"runc\0--root\0/x/blue/runc/k8s.io\0"));
+        assert!(!is_runtime(&site, b"runc\0--root\0/x/blue2/runc/k8s.io\0"));
+        assert!(!is_runtime(&site, b"tail\0-f\0/x/blue/log/etcd.log\0"));
+    }
 
     #[test]
     fn mount_points_are_the_fifth_field() {

@@ -18,7 +18,7 @@ pub(crate) async fn down(name: &str) -> Result<bool> {
     if let Some(state) = &state {
         let site = state.site(name)?;
         remove(&site).await?;
-        check(&site).await?;
+        check(&site)?;
     }
     lock.remove();
     // Once the last cluster is gone.
@@ -67,14 +67,9 @@ fn recorded(site: &Site) -> Vec<String> {
 }
 
 /// Looks once more for what must not be there.
-async fn check(site: &Site) -> Result<()> {
-    let processes = containers::processes(site).into_iter().map(|pid| format!("process {pid}"));
-    let cgroups = containers::cgroups(site).into_iter().map(|path| format!("the cgroup {}", path.display()));
-    let namespace = site.namespace_file();
-    let namespace = namespace.exists().then(|| format!("the network namespace {}", namespace.display()));
-    let link = Path::new("/sys/class/net").join(site.link());
-    let link = link.exists().then(|| format!("the link {}", site.link()));
-    let found: Vec<_> = processes.chain(cgroups).chain(namespace).chain(link).collect();
+fn check(site: &Site) -> Result<()> {
+    let places = [site.namespace_file(), Path::new("/sys/class/net").join(site.link()), site.dir().to_owned()];
+    let found: Vec<_> = places.into_iter().filter(|place| place.exists()).map(|it| it.display().to_string()).collect();
     if found.is_empty() { Ok(()) } else { Err(left(site, found)) }
 }
 

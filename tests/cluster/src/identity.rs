@@ -21,12 +21,8 @@ pub(crate) async fn service_account(cx: &Context, namespace: &str, name: &str) -
     if path.exists() {
         return Ok(path);
     }
-    let objects = [
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}),
-    ];
-    let objects = objects.into_iter().map(manifest::object).collect::<Result<_>>()?;
-    manifest::apply(cx, namespace, objects).await?;
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+    manifest::apply(cx, namespace, vec![manifest::object(account)?]).await?;
     let request = TokenRequest {
         spec: TokenRequestSpec { expiration_seconds: Some(SECONDS_VALID), ..TokenRequestSpec::default() },
         ..TokenRequest::default()

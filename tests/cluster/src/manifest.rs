@@ -6,16 +6,16 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::core::{GroupVersionKind, ResourceExt};
+use kube::core::{ApiResource, GroupVersionKind, ResourceExt};
 use kube::discovery::Scope;
 use kube::runtime::{conditions, wait::await_condition};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::{Error, Result};
 
 /// An object of any kind, as it stands in a manifest.
-pub type Object = DynamicObject;
+pub(crate) type Object = DynamicObject;
 
 /// Who owns the fields that are applied.
 pub(crate) const FIELD_MANAGER: &str = "test-cluster";
@@ -43,7 +43,12 @@ pub(crate) fn read_yaml(path: &Path) -> Result<Vec<Value>> {
 pub(crate) fn parse_yaml(manifest: &str, text: &str) -> Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text)
         .map_err(|error| Error::Manifest { manifest: manifest.to_owned(), problem: error.to_string() })?;
-    Ok(documents.into_iter().filter(|document| document.get("kind").is_some()).collect())
+    // A kustomization lies among manifests, but is none.
+    let is_object = |document: &Value| {
+        let version = document["apiVersion"].as_str().unwrap_or_default();
+        document["kind"].is_string() && !version.starts_with("kustomize.config.k8s.io/")
+    };
+    Ok(documents.into_iter().filter(is_object).collect())
 }
 
 /// Keeps objects as JSON, which is read a great deal faster than YAML.
@@ -70,12 +75,39 @@ pub(crate) fn kind(object: &Object) -> &str {
     object.types.as_ref().map_or("", |types| types.kind.as_str())
 }
 
+/// An endpoint of a Service without selector: a process on the node. `ports` are names, protocols and numbers; the
+/// names are those of the Service's ports.
+pub(crate) fn endpoint_on_node(cx: &Context, service: &str, ports: &[(&str, &str, u16)]) -> Result<Object> {
+    let port = |(name, protocol, port): &(&str, &str, u16)| json!({"name": name, "protocol": protocol, "port": port});
+    object(json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": format!("{service}-node"), "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [cx.site().addresses().node()], "conditions": {"ready": true}}],
+        "ports": ports.iter().map(port).collect::<Vec<_>>(),
+    }))
+}
+
+/// Lets bindings grant to ServiceAccounts of this namespace, whichever they name.
+pub(crate) fn bind_in(objects: &mut [Object], namespace: &str) {
+    for object in objects.iter_mut().filter(|object| kind(object).ends_with("RoleBinding")) {
+        for subject in object.data["subjects"].as_array_mut().into_iter().flatten() {
+            if subject["kind"] == "ServiceAccount" {
+                subject["namespace"] = json!(namespace);
+            }
+        }
+    }
+}
+
 /// Applies objects in an order that works: namespaces and definitions first, then what needs them.
 ///
-/// `namespace` is where namespaced objects go that name none.
+/// `namespace` is where namespaced objects go that name none; it is made if it is missing.
 pub(crate) async fn apply(cx: &Context, namespace: &str, objects: Vec<Object>) -> Result<()> {
+    let itself = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+    let objects = objects.into_iter().chain([object(itself)?]);
     let (first, rest): (Vec<_>, Vec<_>) =
-        objects.into_iter().partition(|object| matches!(kind(object), "Namespace" | "CustomResourceDefinition"));
+        objects.partition(|object| matches!(kind(object), "Namespace" | "CustomResourceDefinition"));
     let definitions: Vec<_> =
         first.iter().filter(|object| kind(object) == "CustomResourceDefinition").map(ResourceExt::name_any).collect();
     apply_all(cx, namespace, first).await?;
@@ -96,10 +128,7 @@ async fn apply_all(cx: &Context, namespace: &str, objects: Vec<Object>) -> Resul
 async fn apply_one(cx: &Context, namespace: &str, mut object: Object) -> Result<()> {
     let name = object.name_any();
     let action = format!("apply {} {name}", kind(&object));
-    let types = object.types.clone().unwrap_or_default();
-    let gvk = GroupVersionKind::try_from(&types)
-        .map_err(|error| Error::Manifest { manifest: action.clone(), problem: error.to_string() })?;
-    let (resource, scope) = cx.resource(&gvk).await?;
+    let (resource, scope) = resource(cx, &object).await?;
     let api: Api<Object> = if scope == Scope::Namespaced {
         let namespace = object.namespace().unwrap_or_else(|| namespace.to_owned());
         object.metadata.namespace = Some(namespace.clone());
@@ -110,6 +139,14 @@ async fn apply_one(cx: &Context, namespace: &str, mut object: Object) -> Result<
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     api.patch(&name, &parameters, &Patch::Apply(&object)).await.map_err(Error::api(action))?;
     Ok(())
+}
+
+/// How the API server serves objects of this kind.
+pub(crate) async fn resource(cx: &Context, object: &Object) -> Result<(ApiResource, Scope)> {
+    let types = object.types.clone().unwrap_or_default();
+    let kind = GroupVersionKind::try_from(&types)
+        .map_err(|error| Error::Manifest { manifest: object.name_any(), problem: error.to_string() })?;
+    cx.resource(&kind).await
 }
 
 /// Waits until the API server serves the objects of a definition.

@@ -13,7 +13,7 @@ use kube::config::Config;
 use kube::runtime::wait::await_condition;
 use kube::{Client, Resource};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UdpSocket, UnixStream};
 
 use crate::context::Context;
 
@@ -48,7 +48,7 @@ impl Seen {
     }
 
     /// Asks until the answer is `Ok`; the caller holds the deadline.
-    async fn until<F, T>(&self, expected: String, mut ask: impl FnMut() -> F) -> T
+    pub(crate) async fn until<F, T>(&self, expected: String, mut ask: impl FnMut() -> F) -> T
     where
         F: Future<Output = Result<T, String>>,
     {
@@ -112,6 +112,45 @@ pub(crate) async fn https(cx: &Context, seen: &Seen, port: u16, path: &str) {
         get(client.clone()?, path).await.map_err(|error| error.to_string())
     })
     .await;
+}
+
+/// This DNS server answers for the zone.
+pub(crate) async fn dns_zone(seen: &Seen, server: SocketAddr, zone: &str) {
+    let query = start_of_authority(zone);
+    let ask = || async {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.map_err(|error| error.to_string())?;
+        let mut answer = [0; 512];
+        let exchange = async {
+            socket.connect(server).await?;
+            socket.send(&query).await?;
+            socket.recv(&mut answer).await
+        };
+        match exchange.await {
+            Ok(length) if is_authoritative(&answer[..length]) => Ok(()),
+            Ok(_) => Err("an answer without authority".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    seen.until(format!("{server} to answer for {zone}"), ask).await;
+}
+
+/// A query for the zone's SOA record (RFC 1035, section 4).
+fn start_of_authority(zone: &str) -> Vec<u8> {
+    // Id 1, a standard query, one question.
+    let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in zone.split('.') {
+        query.push(u8::try_from(label.len()).unwrap_or_default());
+        query.extend(label.as_bytes());
+    }
+    // The end of the name, type SOA, class IN.
+    query.extend([0, 0, 6, 0, 1]);
+    query
+}
+
+/// Whether the answer has the bits QR and AA, no error, and a record.
+fn is_authoritative(answer: &[u8]) -> bool {
+    matches!(answer, [_, _, first, second, _, _, high, low, ..]
+        if first & 0x84 == 0x84 && second & 0x0f == 0 && (*high, *low) != (0, 0))
 }
 
 /// The API server answers 200 on this path.
@@ -178,6 +217,15 @@ mod tests {
         let wait = seen.until("the impossible".to_owned(), || async { Err::<(), _>("nothing of it".to_owned()) });
         assert!(tokio::time::timeout(Duration::from_millis(50), wait).await.is_err());
         assert_eq!((seen.expected().as_str(), seen.last().as_str()), ("the impossible", "nothing of it"));
+    }
+
+    #[test]
+    fn a_query_names_the_zone() {
+        let query = start_of_authority("blue.test");
+        assert_eq!(&query[12..], b"\x04blue\x04test\0\0\x06\0\x01");
+        assert!(!is_authoritative(&query));
+        assert!(is_authoritative(&[0, 1, 0x84, 0, 0, 1, 0, 1, 0, 0]));
+        assert!(!is_authoritative(&[0, 1, 0x84, 3, 0, 1, 0, 0, 0, 0]), "NXDOMAIN");
     }
 
     #[test]

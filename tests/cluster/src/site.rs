@@ -53,11 +53,6 @@ impl Site {
         format!("kibertas{}", self.addresses.index())
     }
 
-    /// The cgroup below which all containers run.
-    pub fn cgroup(&self) -> String {
-        format!("/kibertas-{}", self.name)
-    }
-
     /// The node's name.
     pub fn node(&self) -> String {
         format!("{}-node-1", self.name)

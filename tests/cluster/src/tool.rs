@@ -87,7 +87,7 @@ impl Built {
     }
 
     /// The objects of an [`Asset::Objects`].
-    pub fn objects(&self, path: &str) -> Result<Vec<manifest::Object>> {
+    pub(crate) fn objects(&self, path: &str) -> Result<Vec<manifest::Object>> {
         manifest::load(&self.folder.join("objects").join(path).with_extension("json"))
     }
 

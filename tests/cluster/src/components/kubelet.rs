@@ -91,10 +91,9 @@ fn config(cx: &Context) -> Result<serde_json::Value> {
         "clusterDomain": "cluster.local",
         "resolvConf": site.path("resolv.conf"),
         "containerRuntimeEndpoint": format!("unix://{}", site.containerd_socket().display()),
-        // One cgroup for all containers of this cluster, under whichever version of cgroups the machine has.
+        // Works under whichever version of cgroups the machine has, and without a share of them for us alone.
         "cgroupDriver": "cgroupfs",
         "cgroupsPerQOS": false,
-        "cgroupRoot": site.cgroup(),
         "enforceNodeAllocatable": [],
         "failCgroupV1": false,
         "failSwapOn": false,

@@ -1,13 +1,20 @@
 //! The registry of components: one line each.
 
+mod argo_rollouts;
+mod bind;
+mod cert_manager;
 mod containerd;
+mod coredns;
 mod etcd;
+mod external_dns;
+mod helm;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_proxy;
 mod kube_scheduler;
 mod kubelet;
 mod kubernetes;
+mod traefik;
 
 use std::collections::BTreeSet;
 
@@ -25,6 +32,14 @@ pub static ALL: &[&dyn Component] = &[
     &kube_scheduler::KubeScheduler,
     &kubelet::Kubelet,
     &kube_proxy::KubeProxy,
+    &coredns::Coredns,
+    &bind::Bind,
+    &traefik::Traefik,
+    &cert_manager::Controller,
+    &cert_manager::Webhook,
+    &cert_manager::Cainjector,
+    &argo_rollouts::ArgoRollouts,
+    &external_dns::ExternalDns,
 ];
 
 /// The component of that name.
