@@ -1,5 +1,7 @@
 //! What a check is. A new one is a folder below `checks/` and a line in its registry.
 
+use std::time::Duration;
+
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
@@ -24,6 +26,12 @@ pub trait Check: Sync {
     /// by name, the same reason is an error of the configuration.
     fn configured(&self, _values: &Values) -> Result<(), NotConfigured> {
         Ok(())
+    }
+
+    /// Time that the check may take beyond the configured timeout, where its settings ask for a wait that lasts by nature, such as
+    /// for a node to be removed again.
+    fn beyond_timeout(&self, _values: &Values) -> Duration {
+        Duration::ZERO
     }
 
     /// Proves the capability, step by step. Whatever is created through the context is removed afterwards.
@@ -61,6 +69,13 @@ pub enum Scope {
     Namespace,
     /// In the whole cluster: cluster-scoped resources, or a list over all namespaces.
     Cluster,
+    /// On this one object alone, in a namespace that is not the check's.
+    Object {
+        /// The object's namespace.
+        namespace: &'static str,
+        /// The object's name.
+        name: &'static str,
+    },
 }
 
 /// Verbs on one resource that a check needs.
@@ -78,6 +93,9 @@ pub struct Grant {
     /// Needed only where this setting has this value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_when: Option<(&'static str, &'static str)>,
+    /// Not needed where this setting has this value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unless: Option<(&'static str, &'static str)>,
     /// What for.
     pub why: &'static str,
 }
@@ -90,7 +108,7 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, why }
+        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, unless: None, why }
     }
 
     /// A grant in the whole cluster.
@@ -100,7 +118,18 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, why }
+        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, unless: None, why }
+    }
+
+    /// A grant on one object of another namespace, named as `(namespace, name)`.
+    pub const fn object(
+        group: &'static str,
+        resource: &'static str,
+        verbs: &'static [&'static str],
+        (namespace, name): (&'static str, &'static str),
+        why: &'static str,
+    ) -> Self {
+        Self { group, resource, verbs, scope: Scope::Object { namespace, name }, only_when: None, unless: None, why }
     }
 
     /// The same grant, needed only where a setting has a value.
@@ -110,9 +139,17 @@ impl Grant {
         self
     }
 
+    /// The same grant, not needed where a setting has a value.
+    #[must_use]
+    pub const fn unless(mut self, key: &'static str, value: &'static str) -> Self {
+        self.unless = Some((key, value));
+        self
+    }
+
     /// Whether the grant is needed under these values.
     pub fn is_needed(&self, values: &Values) -> bool {
         self.only_when.is_none_or(|(key, value)| values.text(key) == Some(value))
+            && self.unless.is_none_or(|(key, value)| values.text(key) != Some(value))
     }
 
     /// The resource with its group, as `kubectl auth can-i` takes it.

@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod connect;
+pub mod listing;
 pub mod pods;
 pub mod scratch;
 pub mod sweep;
