@@ -7,6 +7,7 @@
 //! (<https://github.com/argoproj/argo-rollouts/tree/v1.10.1/pkg/kubectl-argo-rollouts/cmd>), minus the ways in which it reports success
 //! for what it did not do.
 
+pub mod analysis;
 pub mod api;
 pub mod operation;
 pub mod plan;

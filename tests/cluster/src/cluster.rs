@@ -133,8 +133,8 @@ impl Cluster {
 
     /// The component, if this cluster has it.
     fn component(&self, name: &str) -> Result<&'static dyn Component> {
-        let state = State::load(self.site().name())?
-            .ok_or_else(|| Error::NoCluster { name: self.site().name().to_owned() })?;
+        let state =
+            State::load(self.site().name())?.ok_or_else(|| Error::NoCluster { name: self.site().name().to_owned() })?;
         if !state.components.contains(name) {
             let known = state.components.into_iter().collect::<Vec<_>>().join(", ");
             return Err(Error::NoComponent { name: name.to_owned(), known });

@@ -17,7 +17,10 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Kubeconfig { name, print } => {
             let path = Cluster::find(&name).await?.kubeconfig().to_owned();
             if print {
-                print!("{}", std::fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?);
+                print!(
+                    "{}",
+                    std::fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?
+                );
             } else {
                 println!("{}", path.display());
             }
@@ -61,8 +64,7 @@ async fn up(arguments: Up) -> Result<()> {
     let start = std::time::Instant::now();
     let progress = Progress::auto();
     let options = Options { profile: arguments.profile, with: arguments.with, install: !arguments.no_install };
-    let clusters =
-        try_join_all(arguments.names.iter().map(|name| Cluster::up_with(name, &options, &progress))).await?;
+    let clusters = try_join_all(arguments.names.iter().map(|name| Cluster::up_with(name, &options, &progress))).await?;
     for cluster in clusters {
         println!(
             "{} is up after {:.1} s: export KUBECONFIG={}",
@@ -106,7 +108,13 @@ async fn status() -> Result<()> {
     for name in names {
         let status = Cluster::find(&name).await?.status()?;
         let addresses = status.site.addresses();
-        println!("{name}  node {}  pods {}  services {}  zone {}", addresses.node(), addresses.pod_range(), addresses.service_range(), status.site.zone());
+        println!(
+            "{name}  node {}  pods {}  services {}  zone {}",
+            addresses.node(),
+            addresses.pod_range(),
+            addresses.service_range(),
+            status.site.zone()
+        );
         for component in status.components {
             let process = component.pid.map_or_else(|| "stopped".to_owned(), |pid| format!("pid {pid}"));
             println!("  {:<26} {process:<12} {}", component.name, component.about);

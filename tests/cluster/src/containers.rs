@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn mount_points_are_the_fifth_field() {
-        let table = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n37 35 0:4 / /proc rw - proc proc rw\n";
+        let table =
+            "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n37 35 0:4 / /proc rw - proc proc rw\n";
         assert_eq!(mount_points(table).collect::<Vec<_>>(), [Path::new("/mnt2"), Path::new("/proc")]);
     }
 

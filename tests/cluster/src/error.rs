@@ -28,7 +28,9 @@ pub enum Error {
         name: String,
     },
     /// No cluster of that name is up.
-    #[error("there is no cluster `{name}` here; `cargo cluster status` lists those that are, `cargo cluster up {name}` makes it")]
+    #[error(
+        "there is no cluster `{name}` here; `cargo cluster status` lists those that are, `cargo cluster up {name}` makes it"
+    )]
     NoCluster {
         /// What was asked for.
         name: String,
@@ -42,7 +44,9 @@ pub enum Error {
         known: String,
     },
     /// All address ranges are taken.
-    #[error("all {0} address ranges are taken; take a cluster down first (`cargo cluster status`, `cargo cluster down NAME`)")]
+    #[error(
+        "all {0} address ranges are taken; take a cluster down first (`cargo cluster status`, `cargo cluster down NAME`)"
+    )]
     NoAddresses(u8),
     /// A file could not be handled.
     #[error("cannot {action} {}", path.display())]

@@ -247,7 +247,10 @@ fn cache() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn tool(files: &'static [(&'static str, &'static str)], variables: &'static [(&'static str, &'static str)]) -> GoTool {
+    fn tool(
+        files: &'static [(&'static str, &'static str)],
+        variables: &'static [(&'static str, &'static str)],
+    ) -> GoTool {
         GoTool { name: "x", files, programs: &["x"], variables, assets: &[] }
     }
 

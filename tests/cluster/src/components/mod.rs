@@ -89,7 +89,11 @@ mod tests {
             let (name, module) = tool.files[0];
             assert_eq!(name, "go.mod");
             assert!(module.starts_with("module "), "{}", tool.name);
-            assert!(tool.files.iter().any(|(name, _)| *name == "main.go") || module.contains("\ntool "), "{}", tool.name);
+            assert!(
+                tool.files.iter().any(|(name, _)| *name == "main.go") || module.contains("\ntool "),
+                "{}",
+                tool.name
+            );
             assert!(!tool.programs.is_empty(), "{}", tool.name);
         }
     }
