@@ -1,8 +1,9 @@
 //! The checks. A new one is a folder here and a line in [`ALL`].
 
+pub mod cert_manager;
 pub mod rollouts;
 
 use crate::check::Check;
 
 /// Every check, in the order in which they are listed.
-pub static ALL: &[&dyn Check] = &[&rollouts::Rollouts];
+pub static ALL: &[&dyn Check] = &[&cert_manager::CertManager, &rollouts::Rollouts];

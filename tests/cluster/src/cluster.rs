@@ -42,6 +42,21 @@ pub struct ComponentStatus {
     pub pid: Option<i32>,
 }
 
+/// How the S3 server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct S3 {
+    /// Where it listens; plain HTTP, buckets as paths.
+    pub address: SocketAddr,
+    /// The region that requests have to name.
+    pub region: &'static str,
+    /// The access key's id.
+    pub access_key: &'static str,
+    /// The secret access key.
+    pub secret_key: &'static str,
+    /// The bucket into which `otel-collector` ships the pods' logs.
+    pub bucket: &'static str,
+}
+
 impl Cluster {
     /// Brings the cluster up, or makes sure that it is. Missing Debian packages are installed.
     pub async fn up(name: &str, profile: Profile, with: &[&str], progress: &Progress) -> Result<Self> {
@@ -97,6 +112,11 @@ impl Cluster {
     /// The cluster's BIND, which answers for its zone.
     pub fn dns_server(&self) -> SocketAddr {
         self.site().addresses().dns_server()
+    }
+
+    /// The S3 server, if the cluster has the component `versitygw`.
+    pub fn s3(&self) -> S3 {
+        components::s3(self.site())
     }
 
     /// Stops a component and waits until its process is gone. One that is stopped already is fine.

@@ -114,7 +114,7 @@ pub(crate) fn mounts(site: &Site) -> Result<Vec<PathBuf>> {
     Ok(mount_points(&text).filter(|point| point.starts_with(site.dir())).collect())
 }
 
-/// The fifth field of each line; blanks and the like stand there as `\040` (proc_pid_mountinfo(5)), which never occurs
+/// The fifth field of each line; blanks and the like stand there as `\040` (`proc_pid_mountinfo(5)`), which never occurs
 /// in our own paths.
 fn mount_points(mountinfo: &str) -> impl Iterator<Item = PathBuf> {
     mountinfo.lines().filter_map(|line| Some(PathBuf::from(line.split(' ').nth(4)?)))

@@ -69,7 +69,7 @@ impl Authority {
     }
 }
 
-/// A key pair without certificate, for the tokens of ServiceAccounts: the public key's file and the private one's.
+/// A key pair without certificate, for the tokens of every ServiceAccount: the public key's file and the private one's.
 pub(crate) fn signing_key(site: &Site, name: &str) -> Result<(PathBuf, PathBuf)> {
     let (public, private) =
         (site.path("pki").join(format!("{name}.pub")), site.path("pki").join(format!("{name}.key")));
