@@ -14,7 +14,7 @@ mod view;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-use self::settings::{Options, TRAEFIK};
+use self::settings::{NO_ROUTER, Options, TRAEFIK};
 use self::story::Story;
 use self::traffic::Router;
 use crate::check::{About, Check, Grant, NotConfigured};
@@ -49,16 +49,28 @@ static GRANTS: &[Grant] = &[
         "the Rollouts of the run",
     ),
     Grant::namespaced(GROUP, "rollouts/status", &["patch"], "to promote and to abort them"),
-    Grant::namespaced(GROUP, "analysistemplates", &["get", "create", "delete"], "what the analyses measure")
+    Grant::namespaced(GROUP, "analysistemplates", &["get", "create"], "what the analyses measure")
         .when("analysis", "true"),
+    Grant::namespaced(GROUP, "analysistemplates", REMOVAL, "to remove them")
+        .in_given_namespace()
+        .unless("analysis", "false"),
     Grant::namespaced(GROUP, "analysisruns", &["list", "watch"], "to see how the analyses end")
         .when("analysis", "true"),
-    Grant::namespaced("", "services", &["get", "create", "delete"], "the Services of canary and stable pods")
+    Grant::namespaced("", "services", &["get", "create"], "the Services of canary and stable pods")
         .when("trafficRouter", TRAEFIK),
-    Grant::namespaced(traefik::GROUP, "traefikservices", &["get", "create", "delete"], "what carries the weights")
+    Grant::namespaced("", "services", REMOVAL, "to remove them")
+        .in_given_namespace()
+        .unless("trafficRouter", NO_ROUTER),
+    Grant::namespaced(traefik::GROUP, "traefikservices", &["get", "create"], "what carries the weights")
         .when("trafficRouter", TRAEFIK),
-    Grant::namespaced(traefik::GROUP, "ingressroutes", &["get", "create", "delete"], "the route to the pods")
+    Grant::namespaced(traefik::GROUP, "ingressroutes", &["get", "create"], "the route to the pods")
         .when("trafficRouter", TRAEFIK),
+    Grant::namespaced(traefik::GROUP, "traefikservices", REMOVAL, "to remove it")
+        .in_given_namespace()
+        .unless("trafficRouter", NO_ROUTER),
+    Grant::namespaced(traefik::GROUP, "ingressroutes", REMOVAL, "to remove it")
+        .in_given_namespace()
+        .unless("trafficRouter", NO_ROUTER),
     Grant::namespaced(
         "networking.k8s.io",
         "ingresses",
@@ -67,6 +79,9 @@ static GRANTS: &[Grant] = &[
     )
     .when("trafficRouter", TRAEFIK),
 ];
+
+/// What removing objects one by one takes, and waiting until they are gone.
+const REMOVAL: &[&str] = &["list", "watch", "delete"];
 
 impl Check for Rollouts {
     fn about(&self) -> &'static About {

@@ -11,7 +11,7 @@ pub mod wait;
 mod cleanup;
 mod expiry;
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 
 pub use self::connect::{Access, Cluster, ConnectError};
 pub use self::scratch::{RunId, Scratch};
