@@ -2,8 +2,9 @@
 
 pub mod cert_manager;
 pub mod ingress;
+pub mod rollouts;
 
 use crate::check::Check;
 
 /// Every check, in the order in which they are listed.
-pub static ALL: &[&dyn Check] = &[&ingress::Ingress, &cert_manager::CertManager];
+pub static ALL: &[&dyn Check] = &[&ingress::Ingress, &cert_manager::CertManager, &rollouts::Rollouts];

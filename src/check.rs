@@ -1,5 +1,7 @@
 //! What a check is. A new one is a folder below `checks/` and a line in its registry.
 
+use std::time::Duration;
+
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
@@ -25,6 +27,12 @@ pub trait Check: Sync {
     /// by name, the same reason is an error of the configuration.
     fn configured(&self, _values: &Values) -> Result<(), NotConfigured> {
         Ok(())
+    }
+
+    /// Time that the check may take beyond the configured timeout, where its settings ask for a wait that lasts by nature, such as
+    /// for a node to be removed again.
+    fn beyond_timeout(&self, _values: &Values) -> Duration {
+        Duration::ZERO
     }
 
     /// Settings that are right one by one but contradict each other. They are told like every other error of the configuration,
@@ -68,6 +76,13 @@ pub enum Scope {
     Namespace,
     /// In the whole cluster: cluster-scoped resources, or a list over all namespaces.
     Cluster,
+    /// On this one object alone, in a namespace that is not the check's.
+    Object {
+        /// The object's namespace.
+        namespace: &'static str,
+        /// The object's name.
+        name: &'static str,
+    },
 }
 
 /// The harness's setting that makes checks work in a namespace that is there already; as a grant's condition its value is `*`.
@@ -91,6 +106,9 @@ pub struct Grant {
     /// Whether the check can do without: it then sees less, but its verdict stands.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// Not needed where this setting has this value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unless: Option<(&'static str, &'static str)>,
     /// What for.
     pub why: &'static str,
 }
@@ -103,7 +121,7 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, optional: false, why }
+        Self { group, resource, verbs, scope: Scope::Namespace, only_when: None, optional: false, unless: None, why }
     }
 
     /// A grant in the whole cluster.
@@ -113,7 +131,27 @@ impl Grant {
         verbs: &'static [&'static str],
         why: &'static str,
     ) -> Self {
-        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, optional: false, why }
+        Self { group, resource, verbs, scope: Scope::Cluster, only_when: None, optional: false, unless: None, why }
+    }
+
+    /// A grant on one object of another namespace, named as `(namespace, name)`.
+    pub const fn object(
+        group: &'static str,
+        resource: &'static str,
+        verbs: &'static [&'static str],
+        (namespace, name): (&'static str, &'static str),
+        why: &'static str,
+    ) -> Self {
+        Self {
+            group,
+            resource,
+            verbs,
+            scope: Scope::Object { namespace, name },
+            only_when: None,
+            optional: false,
+            unless: None,
+            why,
+        }
     }
 
     /// The same grant, needed only where a setting has a value.
@@ -130,6 +168,13 @@ impl Grant {
         self
     }
 
+    /// The same grant, not needed where a setting has a value.
+    #[must_use]
+    pub const fn unless(mut self, key: &'static str, value: &'static str) -> Self {
+        self.unless = Some((key, value));
+        self
+    }
+
     /// The same grant, needed only in a namespace that is given: a check's own namespace takes its objects along when it goes,
     /// while elsewhere they are removed one by one.
     #[must_use]
@@ -139,15 +184,14 @@ impl Grant {
 
     /// Whether the grant is needed under these settings of the check and of the harness.
     pub fn is_needed(&self, values: &Values, core: &Core) -> bool {
-        match self.only_when {
-            _ if self.optional => false,
-            None => true,
-            Some((RESOURCE_NAMESPACE, _)) => core.resource_namespace.is_some(),
-            Some((key, value)) => values.text(key).is_some_and(|text| {
-                // A flag may be spelled in several ways.
+        let holds = |(key, value)| match key {
+            RESOURCE_NAMESPACE => core.resource_namespace.is_some(),
+            // A flag may be spelled in several ways.
+            key => values.text(key).is_some_and(|text| {
                 text == value || parse_flag(value).is_some_and(|flag| parse_flag(text) == Some(flag))
             }),
-        }
+        };
+        !self.optional && self.only_when.is_none_or(holds) && !self.unless.is_some_and(holds)
     }
 
     /// The resource with its group, as `kubectl auth can-i` takes it.

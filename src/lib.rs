@@ -29,6 +29,7 @@ pub mod probe;
 pub mod redact;
 pub mod report;
 pub mod result;
+pub mod rollout;
 pub mod runner;
 pub mod tls;
 pub mod verdict;

@@ -13,6 +13,7 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::connect::innermost;
 use crate::context::{Context, Step};
@@ -62,7 +63,7 @@ fn answer_of_status(status: &Status) -> Answer {
 }
 
 /// What a call is about, for its error text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
     /// The verb of the API, such as `create`.
     pub verb: &'static str,
@@ -128,17 +129,30 @@ pub async fn try_call<T>(
     action: &Action,
     attempt: impl AsyncFn() -> kube::Result<T>,
 ) -> Result<T, Answer> {
+    retry_telling(step.deadline, attempt, |text| step.sees(format!("{} {}: {text}", action.verb, action.object))).await
+}
+
+/// Makes a call until it succeeds, the answer is final, or `deadline` has come; for those who have no step.
+pub async fn retry<T>(deadline: Instant, attempt: impl AsyncFn() -> kube::Result<T>) -> Result<T, Answer> {
+    retry_telling(deadline, attempt, |_| {}).await
+}
+
+async fn retry_telling<T>(
+    deadline: Instant,
+    attempt: impl AsyncFn() -> kube::Result<T>,
+    tell: impl Fn(&str),
+) -> Result<T, Answer> {
     let mut delays = backoff();
     loop {
-        let answer = match tokio::time::timeout_at(step.deadline, attempt()).await {
+        let answer = match tokio::time::timeout_at(deadline, attempt()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => answer_of(&error),
-            Err(_elapsed) => return Err(Answer::Transient("no answer within the step's time".to_owned())),
+            Err(_elapsed) => return Err(Answer::Transient("no answer in time".to_owned())),
         };
         let Answer::Transient(text) = &answer else { return Err(answer) };
-        step.sees(format!("{} {}: {text}", action.verb, action.object));
+        tell(text);
         let delay = delays.next().unwrap_or(Duration::from_secs(2));
-        if step.remaining() <= delay {
+        if Instant::now() + delay >= deadline {
             return Err(answer);
         }
         tokio::time::sleep(delay).await;

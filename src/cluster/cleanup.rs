@@ -9,7 +9,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 
-use super::call::{Answer, answer_of, backoff};
+use super::call::{Answer, backoff, retry};
 use super::scratch::{Entry, Removal, Scratch};
 use crate::clock;
 use crate::failure::ObjectRef;
@@ -142,22 +142,6 @@ fn stuck(object: ObjectRef, held_by: Result<Vec<String>, String>) -> Stuck {
     match held_by {
         Ok(held_by) => Stuck::Held(Survivor { object, held_by }),
         Err(text) => Stuck::Unknown(Survivor { object, held_by: vec![text] }),
-    }
-}
-
-async fn retry<T>(deadline: Instant, attempt: impl AsyncFn() -> kube::Result<T>) -> Result<T, Answer> {
-    let mut delays = backoff();
-    loop {
-        let answer = match tokio::time::timeout_at(deadline, attempt()).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => answer_of(&error),
-            Err(_elapsed) => return Err(Answer::Transient("no answer within the clean-up's time".to_owned())),
-        };
-        let delay = delays.next().unwrap_or_default();
-        if !matches!(answer, Answer::Transient(_)) || Instant::now() + delay >= deadline {
-            return Err(answer);
-        }
-        tokio::time::sleep(delay).await;
     }
 }
 

@@ -18,7 +18,8 @@ use crate::context::{lone_context, lone_step};
 use crate::verdict::Verdict;
 
 /// One answer of the scripted server.
-enum Say {
+pub(crate) enum Say {
+    /// A status code and a body.
     Json(u16, Value),
     /// Lines of a watch, after which the connection ends.
     Watch(Vec<Value>),
@@ -26,8 +27,8 @@ enum Say {
     Broken,
 }
 
-/// A client whose server answers by the script and then not at all. Returns the requests that were made.
-fn scripted(script: Vec<Say>) -> (Client, JoinHandle<Vec<String>>) {
+/// A client whose server answers by the script and then not at all. Returns the requests that were made; patches with their bodies.
+pub(crate) fn scripted(script: Vec<Say>) -> (Client, JoinHandle<Vec<String>>) {
     let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     let mut script = VecDeque::from(script);
     let served = tokio::spawn(async move {
@@ -35,7 +36,12 @@ fn scripted(script: Vec<Say>) -> (Client, JoinHandle<Vec<String>>) {
         while let Some((request, respond)) = handle.next_request().await {
             let query = request.uri().query().unwrap_or_default();
             let verb = if query.contains("watch=true") { "WATCH".to_owned() } else { request.method().to_string() };
-            seen.push(format!("{verb} {}", request.uri().path()));
+            let path = request.uri().path().to_owned();
+            let patch = match verb.as_str() {
+                "PATCH" => format!(" {}", String::from_utf8_lossy(&request.into_body().collect_bytes().await.unwrap())),
+                _ => String::new(),
+            };
+            seen.push(format!("{verb} {path}{patch}"));
             match script.pop_front() {
                 None => std::future::pending::<()>().await,
                 Some(Say::Broken) => respond.send_error("connection reset by peer"),
@@ -54,12 +60,12 @@ fn scripted(script: Vec<Say>) -> (Client, JoinHandle<Vec<String>>) {
     (Client::new(service, "default"), served)
 }
 
-async fn requests(client: Client, served: JoinHandle<Vec<String>>) -> Vec<String> {
+pub(crate) async fn requests(client: Client, served: JoinHandle<Vec<String>>) -> Vec<String> {
     drop(client);
     tokio::time::timeout(Duration::from_secs(1), served).await.map_or_else(|_| Vec::new(), |seen| seen.unwrap())
 }
 
-fn status(code: u16, message: &str) -> Say {
+pub(crate) fn status(code: u16, message: &str) -> Say {
     let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": ""});
     Say::Json(code, body)
 }

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod connect;
 pub mod deployments;
+pub mod listing;
 pub mod pods;
 pub mod scratch;
 pub mod sweep;
@@ -11,7 +12,7 @@ pub mod wait;
 mod cleanup;
 mod expiry;
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 
 pub use self::connect::{Access, Cluster, ConnectError};
 pub use self::scratch::{RunId, Scratch};

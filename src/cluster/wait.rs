@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -37,7 +38,7 @@ impl<T> Look<T> {
 
 /// Backoff of a watch: quick at first, as most faults are short.
 #[derive(Default)]
-struct WatchBackoff {
+pub(crate) struct WatchBackoff {
     tries: usize,
 }
 
@@ -56,12 +57,15 @@ impl Backoff for WatchBackoff {
 }
 
 /// How the watch itself stands, to tell an absent object from an API server that cannot be asked.
-enum Trouble {
+pub(crate) enum Trouble {
+    /// The watch is tried again.
     Passing(String),
+    /// It will not work any better.
     Final(Answer),
 }
 
-fn trouble_of(error: &watcher::Error) -> Trouble {
+/// Whether an error of a watch passes.
+pub(crate) fn trouble_of(error: &watcher::Error) -> Trouble {
     let answer = match error {
         watcher::Error::InitialListFailed(e) | watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => {
             answer_of(e)
@@ -74,6 +78,41 @@ fn trouble_of(error: &watcher::Error) -> Trouble {
         // The namespace's role binding may be younger than the watch; but a list that is forbidden stays so.
         answer => Trouble::Final(answer),
     }
+}
+
+/// What one watch says, and what it watches.
+///
+/// A check that follows several selections through several steps makes one stream of their [`changes`] and gives it to
+/// [`Step::follow`] step by step: nothing is listed twice, and nothing that happens between two steps is lost.
+pub struct Told<S> {
+    watching: Rc<Action>,
+    what: watcher::Result<S>,
+}
+
+impl<S> Told<S> {
+    /// The same with what was seen turned into something else.
+    pub fn map<T>(self, turn: impl FnOnce(S) -> T) -> Told<T> {
+        Told { watching: self.watching, what: self.what.map(turn) }
+    }
+}
+
+/// The changes of a selection, from its first complete list on; the watch survives what waits survive.
+///
+/// `watching` names the selection in errors; its verb should be `watch`.
+pub fn changes<K>(
+    api: Api<K>,
+    selection: watcher::Config,
+    watching: Action,
+) -> impl Stream<Item = Told<watcher::Event<K>>>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    told(watching, watcher(api, selection).backoff(WatchBackoff::default()))
+}
+
+fn told<S>(watching: Action, stream: impl Stream<Item = watcher::Result<S>>) -> impl Stream<Item = Told<S>> {
+    let watching = Rc::new(watching);
+    stream.map(move |what| Told { watching: Rc::clone(&watching), what })
 }
 
 impl Step {
@@ -97,7 +136,7 @@ impl Step {
         };
         let action = watch_action::<K>(api, name);
         let stream = watcher::watch_object(api.clone(), name).backoff(WatchBackoff::default());
-        self.follow(stream, expected, object, &action, |seen: Option<K>| condition(seen.as_ref())).await
+        self.follow(told(action, stream), expected, object, |seen: Option<K>| condition(seen.as_ref())).await
     }
 
     /// Waits until a condition on all objects of a selection holds.
@@ -121,7 +160,7 @@ impl Step {
         };
         let action = watch_action::<K>(api, &what);
         let stream = snapshots(watcher(api.clone(), selection)).backoff(WatchBackoff::default());
-        self.follow(stream, expected, object, &action, |all: BTreeMap<String, K>| condition(&all)).await
+        self.follow(told(action, stream), expected, object, |all: BTreeMap<String, K>| condition(&all)).await
     }
 
     /// Waits until an object is gone.
@@ -175,26 +214,28 @@ impl Step {
         }
     }
 
-    async fn follow<S, T>(
+    /// Follows one or several watches until the condition on what they say holds. `object` is what the condition is about.
+    ///
+    /// Time is up: the cluster's fault if everything could be seen to the end, nobody's if one of the watches was blind.
+    pub async fn follow<S, T>(
         &self,
-        stream: impl Stream<Item = watcher::Result<S>>,
+        stream: impl Stream<Item = Told<S>>,
         expected: &str,
         object: ObjectRef,
-        action: &Action,
         mut condition: impl FnMut(S) -> Look<T>,
     ) -> Result<T, Failure> {
         self.expects(expected);
         let mut stream = std::pin::pin!(stream);
-        let mut blind: Option<String> = None;
+        let mut blind: BTreeMap<String, String> = BTreeMap::new();
         loop {
-            let item = match tokio::time::timeout_at(self.deadline, stream.next()).await {
-                Ok(Some(item)) => item,
+            let told = match tokio::time::timeout_at(self.deadline, stream.next()).await {
+                Ok(Some(told)) => told,
                 // The stream never ends by itself; were it to, nothing more could be seen.
-                Ok(None) | Err(_) => return Err(self.unanswered(blind, object)),
+                Ok(None) | Err(_) => return Err(self.unanswered(blind.into_values().next(), object)),
             };
-            match item {
+            match told.what {
                 Ok(state) => {
-                    blind = None;
+                    blind.remove(&told.watching.resource);
                     match condition(state) {
                         Look::Found(value) => return Ok(value),
                         Look::NotYet(seen) => self.sees(seen),
@@ -204,8 +245,8 @@ impl Step {
                     }
                 }
                 Err(error) => match trouble_of(&error) {
-                    Trouble::Passing(text) => blind = Some(text),
-                    Trouble::Final(answer) => return Err(action.failure(answer)),
+                    Trouble::Passing(text) => drop(blind.insert(told.watching.resource.clone(), text)),
+                    Trouble::Final(answer) => return Err(told.watching.failure(answer)),
                 },
             }
         }

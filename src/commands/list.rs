@@ -106,14 +106,16 @@ fn human(listed: &[Listed]) -> String {
         let _ = writeln!(text, "\n  permissions");
         for grant in &check.grants {
             let place = match grant.scope {
-                Scope::Namespace => "in its namespace",
-                Scope::Cluster => "in the cluster",
+                Scope::Namespace => "in its namespace".to_owned(),
+                Scope::Cluster => "in the cluster".to_owned(),
+                Scope::Object { namespace, name } => format!("on {namespace}/{name} alone"),
             };
             let optional = if grant.optional { ", optional" } else { "" };
+            let unless = grant.unless.map(|(key, value)| format!(", not with {key}={value}")).unwrap_or_default();
             let when = grant.only_when.map(|(key, value)| format!(", only with {key}={value}")).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "    {} {} ({place}{when}{optional}): {}",
+                "    {} {} ({place}{when}{unless}{optional}): {}",
                 grant.verbs.join(","),
                 grant.qualified(),
                 grant.why

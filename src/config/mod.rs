@@ -10,6 +10,7 @@
 
 pub mod core;
 mod file;
+pub mod kubernetes;
 pub mod setting;
 #[cfg(test)]
 mod tests;

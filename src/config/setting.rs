@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::kubernetes;
+
 /// What a setting's text must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -44,6 +46,14 @@ pub enum Kind {
     Url,
     /// A path to a file that can be read.
     File,
+    /// The key of a Kubernetes label.
+    LabelKey,
+    /// The value of a Kubernetes label.
+    LabelValue,
+    /// An amount of a resource, such as `250m` or `128Mi`.
+    Quantity,
+    /// Tolerations as `KEY=VALUE:EFFECT`, `KEY:EFFECT` or `KEY`, separated by commas; `*` tolerates everything.
+    Tolerations,
 }
 
 impl Kind {
@@ -66,6 +76,12 @@ impl Kind {
             Self::Pairs => "KEY=VALUE pairs separated by commas, or a mapping of texts".to_owned(),
             Self::Url => "a URL that begins with http:// or https://".to_owned(),
             Self::File => "a file that can be read".to_owned(),
+            Self::LabelKey => "the key of a label, such as karpenter.sh/capacity-type".to_owned(),
+            Self::LabelValue => {
+                "the value of a label: letters, digits, '-', '_' and '.', at most 63 characters".to_owned()
+            }
+            Self::Quantity => "an amount such as 250m or 128Mi".to_owned(),
+            Self::Tolerations => "tolerations as KEY=VALUE:EFFECT, KEY:EFFECT or KEY, separated by commas".to_owned(),
         }
     }
 
@@ -85,6 +101,10 @@ impl Kind {
             Self::Pairs => parse_pairs(text).is_some(),
             Self::Url => is_url(text),
             Self::File => std::fs::File::open(text).is_ok(),
+            Self::LabelKey => kubernetes::is_label_key(text),
+            Self::LabelValue => kubernetes::is_label_value(text),
+            Self::Quantity => kubernetes::is_quantity(text),
+            Self::Tolerations => kubernetes::parse_tolerations(text).is_some(),
         }
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Toleration;
+
+use super::kubernetes::parse_tolerations;
 use super::setting::{parse_duration, parse_flag, parse_pairs, parse_resolvers};
 use super::{Kind, Problem, Setting, Sources, file};
 
@@ -156,6 +159,11 @@ impl Values {
     /// The resolvers of a setting; empty where unset.
     pub fn resolvers(&self, key: &str) -> Vec<SocketAddr> {
         self.text(key).and_then(parse_resolvers).unwrap_or_default()
+    }
+
+    /// The tolerations of a setting; empty where unset.
+    pub fn tolerations(&self, key: &str) -> Vec<Toleration> {
+        self.text(key).and_then(parse_tolerations).unwrap_or_default()
     }
 
     /// Where a value came from, if there is one.

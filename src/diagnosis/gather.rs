@@ -141,12 +141,13 @@ impl Gatherer<'_> {
     }
 
     async fn list(&self, kind: &'static Kind) -> Listed {
-        let api = match kind.scope {
-            Scope::Namespace => Api::namespaced_with(self.client.clone(), self.scene.namespace, &kind.resource()),
-            Scope::Cluster => Api::all_with(self.client.clone(), &kind.resource()),
+        let api = if kind.namespaced {
+            Api::namespaced_with(self.client.clone(), self.scene.namespace, &kind.resource())
+        } else {
+            Api::all_with(self.client.clone(), &kind.resource())
         };
         let (mut items, complete) = self.ask(&api, ListParams::default()).await?;
-        if kind.scope == Scope::Namespace {
+        if kind.namespaced {
             items.retain(|item| self.is_ours(item));
         }
         Ok((items.into_iter().map(|item| trimmed(item, kind.name)).collect(), complete))

@@ -2,7 +2,7 @@
 
 use kube::core::ApiResource;
 
-use crate::check::{Grant, Scope};
+use crate::check::Grant;
 
 /// What a failure is about. Each story has its kinds and its controllers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub(super) struct Kind {
     /// The resource.
     pub plural: &'static str,
     /// Whether its objects are in a namespace.
-    pub scope: Scope,
+    pub namespaced: bool,
     /// The stories that it is part of.
     pub stories: &'static [Story],
 }
@@ -64,7 +64,7 @@ const fn local(
     plural: &'static str,
     stories: &'static [Story],
 ) -> Kind {
-    Kind { name: kind, group, version, plural, scope: Scope::Namespace, stories }
+    Kind { name: kind, group, version, plural, namespaced: true, stories }
 }
 
 const fn global(
@@ -74,7 +74,7 @@ const fn global(
     plural: &'static str,
     stories: &'static [Story],
 ) -> Kind {
-    Kind { name: kind, group, version, plural, scope: Scope::Cluster, stories }
+    Kind { name: kind, group, version, plural, namespaced: false, stories }
 }
 
 const CERT_MANAGER: &str = "cert-manager.io";
@@ -137,19 +137,14 @@ pub(super) fn stories_of(check: &str, object_kind: Option<&str>) -> Vec<Story> {
 /// The permissions that make explanations better. None of them is needed for a verdict, and none is asked for by the preflight.
 pub fn optional_grants() -> Vec<Grant> {
     let why = "to explain a failure (optional)";
-    let read = |kind: &Kind| Grant {
-        group: kind.group,
-        resource: kind.plural,
-        verbs: &["list"],
-        scope: kind.scope,
-        only_when: None,
-        optional: true,
-        why,
+    let read = |kind: &Kind| {
+        let grant = if kind.namespaced { Grant::namespaced } else { Grant::cluster };
+        grant(kind.group, kind.plural, &["list"], why).optional()
     };
     let mut grants: Vec<Grant> = KINDS.iter().map(read).collect();
-    grants.push(Grant::cluster("apps", "deployments", &["list"], why));
-    grants.push(Grant::cluster("apps", "daemonsets", &["list"], why));
-    grants.push(Grant::cluster("coordination.k8s.io", "leases", &["list"], why));
+    grants.push(Grant::cluster("apps", "deployments", &["list"], why).optional());
+    grants.push(Grant::cluster("apps", "daemonsets", &["list"], why).optional());
+    grants.push(Grant::cluster("coordination.k8s.io", "leases", &["list"], why).optional());
     grants
 }
 

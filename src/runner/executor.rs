@@ -141,14 +141,17 @@ impl Run<'_> {
             async move { shared.send(request).await }
         });
         let client = Client::new(counted, self.cluster.client.default_namespace().to_owned());
+        let values = self.config.of(name).clone();
+        let mut core = self.config.core.clone();
+        core.timeout += check.beyond_timeout(&values);
         Context {
             check: name,
-            values: self.config.of(name).clone(),
-            core: self.config.core.clone(),
+            values,
             target: self.cluster.target.clone(),
             client,
-            scratch: Scratch::plan(name, &self.cluster.target.name, &self.id, &self.config.core),
-            deadline: started + self.config.core.timeout,
+            scratch: Scratch::plan(name, &self.cluster.target.name, &self.id, &core),
+            deadline: started + core.timeout,
+            core,
             bus: Rc::clone(&self.bus),
             steps: Rc::new(RefCell::default()),
             requests,

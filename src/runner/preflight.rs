@@ -36,6 +36,7 @@ pub async fn permissions(cx: &Context, step: &Step, check: &dyn Check) -> Result
     let place = match first.grant.scope {
         Scope::Namespace => format!(" -n {}", cx.scratch.namespace),
         Scope::Cluster => " -A".to_owned(),
+        Scope::Object { namespace, name } => format!("/{name} -n {namespace}"),
     };
     Err(Failure::inconclusive("the permissions that the check declares")
         .saw(format!("not allowed: {list}"))
@@ -52,6 +53,11 @@ async fn ask(cx: &Context, step: &Step, question: &Question) -> Result<bool, Fai
         Some((resource, sub)) => (resource, Some(sub.to_owned())),
         None => (grant.resource, None),
     };
+    let (namespace, name) = match grant.scope {
+        Scope::Namespace => (Some(cx.scratch.namespace.clone()), None),
+        Scope::Cluster => (None, None),
+        Scope::Object { namespace, name } => (Some(namespace.to_owned()), Some(name.to_owned())),
+    };
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
@@ -59,7 +65,8 @@ async fn ask(cx: &Context, step: &Step, question: &Question) -> Result<bool, Fai
                 resource: Some(resource.to_owned()),
                 subresource,
                 verb: Some(question.verb.to_owned()),
-                namespace: (grant.scope == Scope::Namespace).then(|| cx.scratch.namespace.clone()),
+                namespace,
+                name,
                 ..ResourceAttributes::default()
             }),
             ..SelfSubjectAccessReviewSpec::default()

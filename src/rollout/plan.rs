@@ -1,0 +1,339 @@
+//! What an operation would patch: a pure function of the Rollout, or a refusal in words.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Rollout;
+use super::api::RolloutStatus;
+use super::status::{Currency, State};
+
+/// Something that can be done with a Rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// Ends the pause that it waits at, or skips the step that it is in.
+    PromoteStep,
+    /// Makes the new template stable at once: no analysis, no pause, no step.
+    PromoteFull,
+    /// Goes back to the stable template.
+    Abort,
+    /// Tries an aborted update again, from its first step.
+    Retry,
+}
+
+impl Operation {
+    /// What completes "to …", such as "promote one step".
+    pub fn infinitive(self) -> &'static str {
+        match self {
+            Self::PromoteStep => "promote one step",
+            Self::PromoteFull => "promote in full",
+            Self::Abort => "abort",
+            Self::Retry => "retry",
+        }
+    }
+
+    /// What must have happened before this operation can be judged; `None`: it can be judged now.
+    ///
+    /// A status that is behind the spec does not know of the update that is to be promoted or aborted. A pause that was ended but is
+    /// still recorded would make a promotion skip the step after it.
+    pub fn waits_for(self, currency: &Currency) -> Option<&Currency> {
+        match (self, currency) {
+            (_, pending) if !pending.is_observed() => Some(pending),
+            (Self::PromoteStep, pending @ (Currency::UnpausePending | Currency::RetryPending)) => Some(pending),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.infinitive())
+    }
+}
+
+/// Merge patches that carry out an operation. At least one is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Patches {
+    /// For `rollouts/status`.
+    pub status: Option<Value>,
+    /// For the Rollout itself, after the one for the status.
+    pub spec: Option<Value>,
+}
+
+impl Patches {
+    /// Both in one, for controllers before 0.10, whose resource has no status subresource.
+    pub fn whole(&self) -> Value {
+        let parts = self.spec.iter().chain(&self.status).filter_map(Value::as_object);
+        Value::Object(parts.flat_map(|part| part.clone().into_iter()).collect::<Map<_, _>>())
+    }
+}
+
+/// Why an operation is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+pub enum Refusal {
+    /// Its outcome is there already; nothing needs to be done.
+    #[error("{0}")]
+    Already(String),
+    /// It would do nothing, or something else than asked for.
+    #[error("{reason}{}", .instead.as_ref().map(|i| format!("; {i}")).unwrap_or_default())]
+    Impossible {
+        /// Why.
+        reason: String,
+        /// What to do instead, if there is something.
+        instead: Option<String>,
+    },
+}
+
+fn impossible<T>(reason: &str, instead: Option<&str>) -> Result<T, Refusal> {
+    Err(Refusal::Impossible { reason: reason.to_owned(), instead: instead.map(str::to_owned) })
+}
+
+fn already<T>(outcome: &str) -> Result<T, Refusal> {
+    Err(Refusal::Already(outcome.to_owned()))
+}
+
+/// Plans an operation. The Rollout's status has to be one that [`Operation::waits_for`] nothing of.
+pub fn plan(operation: Operation, rollout: &Rollout) -> Result<Patches, Refusal> {
+    let state = State::of(rollout);
+    if let Some(pending) = operation.waits_for(&state.currency) {
+        return impossible(&pending.to_string(), None);
+    }
+    if rollout.metadata.deletion_timestamp.is_some() {
+        return impossible("it is being deleted", None);
+    }
+    match operation {
+        Operation::PromoteStep => promote_step(rollout, &state),
+        Operation::PromoteFull => promote_full(rollout, &state),
+        Operation::Abort => abort(&state),
+        Operation::Retry => retry(&state),
+    }
+}
+
+fn promote_step(rollout: &Rollout, state: &State) -> Result<Patches, Refusal> {
+    if state.aborted {
+        return impossible("its update is aborted", Some("retry it first"));
+    }
+    if state.promoting_fully {
+        return already("it is being promoted in full");
+    }
+    let spec = unpause(rollout);
+    let nothing = RolloutStatus::default();
+    let status = rollout.status.as_ref().unwrap_or(&nothing);
+    let is_paused = !status.pause_conditions.is_empty();
+    let is_inconclusive = state.analysis.as_ref().is_some_and(|run| run.status == "Inconclusive");
+    let next = state.step.as_ref().map(|step| (step.index + 1).min(step.total));
+    let status = match next {
+        // The controller would take up the same analysis again: pause and step have to change together.
+        Some(next) if is_paused && is_inconclusive && status.controller_pause => {
+            Some(json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next}))
+        }
+        _ if is_paused => Some(json!({"pauseConditions": null})),
+        _ if !state.in_flight && spec.is_none() => return Err(nothing_in_flight(state)),
+        Some(next) if state.in_flight => match state.step.as_ref().filter(|step| step.is_done()) {
+            None => Some(json!({"pauseConditions": null, "currentStepIndex": next})),
+            Some(_) if spec.is_none() => return already("all its steps are done; it waits for its pods"),
+            Some(_) => None,
+        },
+        None if spec.is_none() => return impossible("it has no steps and is not paused; it goes on by itself", None),
+        _ => None,
+    };
+    Ok(Patches { status: status.map(|fields| json!({"status": fields})), spec })
+}
+
+fn promote_full(rollout: &Rollout, state: &State) -> Result<Patches, Refusal> {
+    if state.promoting_fully && !rollout.spec.paused {
+        return already("it is being promoted in full");
+    }
+    if state.aborted {
+        return impossible("its update is aborted", Some("retry it first"));
+    }
+    if !state.in_flight {
+        return Err(nothing_in_flight(state));
+    }
+    Ok(Patches { status: Some(json!({"status": {"promoteFull": true}})), spec: unpause(rollout) })
+}
+
+fn abort(state: &State) -> Result<Patches, Refusal> {
+    if state.aborted {
+        return already("its update is aborted");
+    }
+    if !state.in_flight {
+        // What is fully promoted has nothing to abort; the controller would drop the mark.
+        let instead = (!state.stable_hash.is_empty()).then_some("bring the earlier template back to undo it");
+        return impossible(&nothing_in_flight(state).to_string(), instead);
+    }
+    if state.promoting_fully {
+        return impossible(
+            "it is being promoted in full, during which the controller drops an abort",
+            Some("bring the earlier template back to undo it"),
+        );
+    }
+    Ok(Patches { status: Some(json!({"status": {"abort": true}})), spec: None })
+}
+
+fn retry(state: &State) -> Result<Patches, Refusal> {
+    if state.currency == Currency::RetryPending {
+        return already("another try is under way");
+    }
+    if !state.aborted {
+        return impossible("its update is not aborted", None);
+    }
+    Ok(Patches { status: Some(json!({"status": {"abort": false}})), spec: None })
+}
+
+/// `spec.paused: false`, only where it is paused by hand: an unneeded write would be a change that Argo CD shows.
+fn unpause(rollout: &Rollout) -> Option<Value> {
+    rollout.spec.paused.then(|| json!({"spec": {"paused": false}}))
+}
+
+fn nothing_in_flight(state: &State) -> Refusal {
+    if state.stable_hash.is_empty() {
+        let reason = "its first deployment is not done; that runs no steps, and there is nothing to go back to";
+        return Refusal::Impossible { reason: reason.to_owned(), instead: None };
+    }
+    Refusal::Already(format!("no update is in flight: {} is stable", state.stable_hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::recorded::{rollout, rollout_with};
+    use super::Operation::{Abort, PromoteFull, PromoteStep, Retry};
+    use super::*;
+
+    /// What is planned, in one line: the patches, or the refusal.
+    fn line(operation: Operation, rollout: &Rollout) -> String {
+        match plan(operation, rollout) {
+            Ok(Patches { status, spec }) => {
+                let text = |patch: Option<Value>| patch.map_or("-".to_owned(), |patch| patch.to_string());
+                format!("{} {}", text(status), text(spec))
+            }
+            Err(refusal @ Refusal::Already(_)) => format!("already: {refusal}"),
+            Err(refusal @ Refusal::Impossible { .. }) => format!("refused: {refusal}"),
+        }
+    }
+
+    #[test]
+    fn promoting_one_step() {
+        let plans = [
+            ("never-observed", "refused: no controller has looked at it (no status.observedGeneration)"),
+            (
+                "first-deployment",
+                "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
+            ),
+            ("healthy", "already: no update is in flight: 8cb4c578b is stable"),
+            ("spec-pending", "refused: the controller has seen generation 2 of the spec, not yet 3"),
+            ("progressing", r#"{"status":{"currentStepIndex":1,"pauseConditions":null}} -"#),
+            ("paused", r#"{"status":{"pauseConditions":null}} -"#),
+            ("unpause-pending", "refused: its pause was ended, and the controller has not gone on yet"),
+            ("promotion-pending", "already: it is being promoted in full"),
+            ("promoting-in-full", "already: it is being promoted in full"),
+            ("abort-pending", "refused: its update is aborted; retry it first"),
+            ("aborted", "refused: its update is aborted; retry it first"),
+            ("retry-pending", "refused: another try was asked for, and the controller has not acted yet"),
+            ("analysis-running", r#"{"status":{"currentStepIndex":2,"pauseConditions":null}} -"#),
+            ("inconclusive", r#"{"status":{"controllerPause":false,"currentStepIndex":2,"pauseConditions":null}} -"#),
+            ("blue-green-healthy", "already: no update is in flight: 8cb4c578b is stable"),
+            ("blue-green-paused", r#"{"status":{"pauseConditions":null}} -"#),
+        ];
+        for (name, planned) in plans {
+            assert_eq!(line(PromoteStep, &rollout(name)), planned, "{name}");
+        }
+    }
+
+    #[test]
+    fn promoting_in_full() {
+        let plans = [
+            (
+                "first-deployment",
+                "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
+            ),
+            ("healthy", "already: no update is in flight: 8cb4c578b is stable"),
+            ("spec-pending", "refused: the controller has seen generation 2 of the spec, not yet 3"),
+            ("progressing", r#"{"status":{"promoteFull":true}} -"#),
+            ("paused", r#"{"status":{"promoteFull":true}} -"#),
+            ("unpause-pending", r#"{"status":{"promoteFull":true}} -"#),
+            ("promoting-in-full", "already: it is being promoted in full"),
+            ("aborted", "refused: its update is aborted; retry it first"),
+            ("inconclusive", r#"{"status":{"promoteFull":true}} -"#),
+            ("blue-green-paused", r#"{"status":{"promoteFull":true}} -"#),
+        ];
+        for (name, planned) in plans {
+            assert_eq!(line(PromoteFull, &rollout(name)), planned, "{name}");
+        }
+    }
+
+    #[test]
+    fn aborting() {
+        let plans = [
+            (
+                "first-deployment",
+                "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
+            ),
+            (
+                "healthy",
+                "refused: no update is in flight: 8cb4c578b is stable; bring the earlier template back to undo it",
+            ),
+            ("progressing", r#"{"status":{"abort":true}} -"#),
+            ("paused", r#"{"status":{"abort":true}} -"#),
+            ("unpause-pending", r#"{"status":{"abort":true}} -"#),
+            (
+                "promoting-in-full",
+                "refused: it is being promoted in full, during which the controller drops an abort; \
+                 bring the earlier template back to undo it",
+            ),
+            ("aborted", "already: its update is aborted"),
+            ("blue-green-paused", r#"{"status":{"abort":true}} -"#),
+        ];
+        for (name, planned) in plans {
+            assert_eq!(line(Abort, &rollout(name)), planned, "{name}");
+        }
+    }
+
+    #[test]
+    fn retrying() {
+        assert_eq!(line(Retry, &rollout("aborted")), r#"{"status":{"abort":false}} -"#);
+        assert_eq!(line(Retry, &rollout("retry-pending")), "already: another try is under way");
+        for name in ["healthy", "paused", "promoting-in-full"] {
+            assert_eq!(line(Retry, &rollout(name)), "refused: its update is not aborted", "{name}");
+        }
+    }
+
+    /// A write of `spec.paused` where it is not set would be a change that Argo CD shows.
+    #[test]
+    fn a_pause_by_hand_is_ended_only_where_there_is_one() {
+        let by_hand = |name| rollout_with(name, |r| r.spec.paused = true);
+        let unpause = r#"{"spec":{"paused":false}}"#;
+        let step = r#"{"status":{"currentStepIndex":1,"pauseConditions":null}}"#;
+        assert_eq!(line(PromoteStep, &by_hand("progressing")), format!("{step} {unpause}"));
+        assert_eq!(line(PromoteStep, &by_hand("healthy")), format!("- {unpause}"));
+        let full = r#"{"status":{"promoteFull":true}}"#;
+        assert_eq!(line(PromoteFull, &by_hand("paused")), format!("{full} {unpause}"));
+        assert_eq!(line(PromoteFull, &by_hand("promoting-in-full")), format!("{full} {unpause}"));
+        assert_eq!(line(Abort, &by_hand("paused")), r#"{"status":{"abort":true}} -"#);
+    }
+
+    #[test]
+    fn what_waits_for_its_pods_has_no_step_to_skip() {
+        let waiting = rollout_with("progressing", |r| r.status.get_or_insert_default().current_step_index = Some(4));
+        assert_eq!(line(PromoteStep, &waiting), "already: all its steps are done; it waits for its pods");
+        let stepless = rollout_with("progressing", |r| r.spec.strategy.canary.as_mut().unwrap().steps.clear());
+        assert_eq!(line(PromoteStep, &stepless), "refused: it has no steps and is not paused; it goes on by itself");
+    }
+
+    #[test]
+    fn an_object_on_its_way_out_is_left_alone() {
+        let going = rollout_with("paused", |r| {
+            let time = "2026-01-01T00:00:00Z".parse().unwrap();
+            r.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
+        });
+        for operation in [PromoteStep, PromoteFull, Abort, Retry] {
+            assert_eq!(line(operation, &going), "refused: it is being deleted");
+        }
+    }
+
+    #[test]
+    fn old_controllers_get_one_patch_of_the_whole() {
+        let patches = plan(PromoteFull, &rollout_with("paused", |r| r.spec.paused = true)).unwrap();
+        assert_eq!(patches.whole(), json!({"spec": {"paused": false}, "status": {"promoteFull": true}}));
+    }
+}
