@@ -1,6 +1,8 @@
 //! The checks. A new one is a folder here and a line in [`ALL`].
 
+pub mod autoscaler;
+
 use crate::check::Check;
 
 /// Every check, in the order in which they are listed.
-pub static ALL: &[&dyn Check] = &[];
+pub static ALL: &[&dyn Check] = &[&autoscaler::Autoscaler];
