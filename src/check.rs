@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 
-use crate::config::{Setting, Values};
+use crate::config::setting::parse_flag;
+use crate::config::{Core, Problem, Setting, Values};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -32,6 +33,12 @@ pub trait Check: Sync {
     /// for a node to be removed again.
     fn beyond_timeout(&self, _values: &Values) -> Duration {
         Duration::ZERO
+    }
+
+    /// Settings that are right one by one but contradict each other. They are told like every other error of the configuration,
+    /// before anything is created.
+    fn contradictions(&self, _values: &Values, _core: &Core) -> Vec<Problem> {
+        Vec::new()
     }
 
     /// Proves the capability, step by step. Whatever is created through the context is removed afterwards.
@@ -78,6 +85,9 @@ pub enum Scope {
     },
 }
 
+/// The harness's setting that makes checks work in a namespace that is there already; as a grant's condition its value is `*`.
+pub const RESOURCE_NAMESPACE: &str = "resourceNamespace";
+
 /// Verbs on one resource that a check needs.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,7 +100,7 @@ pub struct Grant {
     pub verbs: &'static [&'static str],
     /// Where.
     pub scope: Scope,
-    /// Needed only where this setting has this value.
+    /// Needed only where this setting of the check has this value, or where [`RESOURCE_NAMESPACE`] is set at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_when: Option<(&'static str, &'static str)>,
     /// Not needed where this setting has this value.
@@ -139,17 +149,30 @@ impl Grant {
         self
     }
 
-    /// The same grant, not needed where a setting has a value.
+    /// The same grant, not needed where a setting of the check has a value.
     #[must_use]
     pub const fn unless(mut self, key: &'static str, value: &'static str) -> Self {
         self.unless = Some((key, value));
         self
     }
 
-    /// Whether the grant is needed under these values.
-    pub fn is_needed(&self, values: &Values) -> bool {
-        self.only_when.is_none_or(|(key, value)| values.text(key) == Some(value))
-            && self.unless.is_none_or(|(key, value)| values.text(key) != Some(value))
+    /// The same grant, needed only in a namespace that is given: a check's own namespace takes its objects along when it goes,
+    /// while elsewhere they are removed one by one.
+    #[must_use]
+    pub const fn in_given_namespace(self) -> Self {
+        self.when(RESOURCE_NAMESPACE, "*")
+    }
+
+    /// Whether the grant is needed under these settings of the check and of the harness.
+    pub fn is_needed(&self, values: &Values, core: &Core) -> bool {
+        let holds = |(key, value): (&str, &str)| match key {
+            RESOURCE_NAMESPACE => core.resource_namespace.is_some(),
+            key => values.text(key).is_some_and(|text| {
+                // A flag may be spelled in several ways.
+                text == value || parse_flag(value).is_some_and(|flag| parse_flag(text) == Some(flag))
+            }),
+        };
+        self.only_when.is_none_or(holds) && !self.unless.is_some_and(holds)
     }
 
     /// The resource with its group, as `kubectl auth can-i` takes it.

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod logging;
 pub mod probe;
 pub mod redact;
+pub mod report;
 pub mod result;
 pub mod runner;
 pub mod verdict;

@@ -36,6 +36,9 @@ pub struct RunResult {
     pub exit_code: u8,
     /// The checks, in the registry's order.
     pub checks: Vec<CheckResult>,
+    /// The harness's own settings that the run had; secrets are masked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// What else the reader should know, such as a report that could not be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
@@ -87,6 +90,21 @@ pub struct CheckResult {
     /// The settings that it ran with; secrets are masked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+}
+
+impl CheckResult {
+    /// The step that the check did not pass; `None` where it passed, or broke between its steps.
+    pub fn broken_step(&self) -> Option<&StepResult> {
+        let failure = self.failure.as_ref()?;
+        let same = self.steps.iter().rev().find(|step| step.failure.as_ref() == Some(failure));
+        let alike = || self.steps.iter().rev().find(|step| step.failure.is_some() && step.verdict == failure.verdict);
+        same.or_else(alike)
+    }
+
+    /// The number of steps that passed.
+    pub fn passed_steps(&self) -> usize {
+        self.steps.iter().filter(|step| step.verdict == Verdict::Passed).count()
+    }
 }
 
 /// One step's outcome.

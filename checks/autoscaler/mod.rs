@@ -60,8 +60,12 @@ impl Check for Autoscaler {
 
     fn grants(&self) -> &'static [Grant] {
         static GRANTS: &[Grant] = &[
-            Grant::namespaced("apps", "deployments", &["get", "create", "delete"], "the replicas that need a node"),
-            Grant::namespaced("", "events", &["list", "watch"], "what the autoscaler says about the replicas"),
+            Grant::namespaced("apps", "deployments", &["get", "create"], "the replicas that need a node"),
+            Grant::namespaced("apps", "deployments", &["delete"], "to need the new node no longer")
+                .when("scaleIn", "true"),
+            Grant::namespaced("apps", "deployments", &["list", "watch", "delete"], "to remove the replicas")
+                .in_given_namespace(),
+            Grant::namespaced("", "events", &["watch"], "what the autoscaler says about the replicas"),
             Grant::cluster("", "nodes", &["list", "watch"], "the nodes before, and the new one"),
             Grant::cluster(
                 "karpenter.sh",

@@ -51,8 +51,9 @@ fn answer_of_status(status: &Status) -> Answer {
     let text = status.message.trim().to_owned();
     match status.code {
         401 => Answer::Unauthorized(text),
-        // RBAC says `User "x" cannot create resource "y"`; admission, quota and Pod Security also answer 403.
-        403 if text.contains(" cannot ") => Answer::Forbidden(text),
+        // RBAC says `… is forbidden: User "x" cannot create resource "y"`; admission, quota and Pod Security also answer 403,
+        // and an admission webhook may use any words of its own.
+        403 if text.contains("User \"") && text.contains(" cannot ") => Answer::Forbidden(text),
         404 => Answer::NotFound(text),
         409 => Answer::Conflict(text),
         410 | 429 | 500..=599 => Answer::Transient(format!("{} ({})", text, status.code)),
@@ -252,6 +253,8 @@ mod tests {
         assert!(matches!(answer_of(&status(403, rbac)), Answer::Forbidden(_)));
         let quota = "pods \"x\" is forbidden: exceeded quota: small";
         assert!(matches!(answer_of(&status(403, quota)), Answer::Refused(_)));
+        let webhook = "admission webhook \"policy\" denied the request: a Certificate cannot have this name";
+        assert!(matches!(answer_of(&status(403, webhook)), Answer::Refused(_)));
     }
 
     #[test]

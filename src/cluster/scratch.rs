@@ -119,6 +119,12 @@ impl Scratch {
             .into()
     }
 
+    /// The annotations of everything of this check and run: its expiry. With [`Scratch::labels`] they let a sweep find what a
+    /// controller makes on our behalf from a template.
+    pub fn annotations(&self) -> std::collections::BTreeMap<String, String> {
+        [(EXPIRES.to_owned(), self.expires.clone())].into()
+    }
+
     /// The label selector of everything of this check and run.
     pub fn selector(&self) -> String {
         format!("{RUN_LABEL}={},{CHECK_LABEL}={}", self.run, self.check)
@@ -150,7 +156,7 @@ impl Scratch {
             metadata: ObjectMeta {
                 name: Some(self.namespace.clone()),
                 labels: Some(labels),
-                annotations: Some([(EXPIRES.to_owned(), self.expires.clone())].into()),
+                annotations: Some(self.annotations()),
                 ..ObjectMeta::default()
             },
             ..Namespace::default()
@@ -189,7 +195,7 @@ impl Scratch {
         let meta = object.meta_mut();
         meta.namespace = Some(self.namespace.clone());
         meta.labels.get_or_insert_default().extend(self.labels());
-        meta.annotations.get_or_insert_default().insert(EXPIRES.to_owned(), self.expires.clone());
+        meta.annotations.get_or_insert_default().extend(self.annotations());
         let mut ledger = self.ledger.borrow_mut();
         ledger.push(Entry {
             object: ObjectRef::of(object),

@@ -9,9 +9,10 @@ use crate::cli::{Global, Output, TestArgs};
 use crate::cluster::sweep::{Fate, Which, sweep};
 use crate::cluster::{Access, Cluster, RunId};
 use crate::config::{Config, Sources};
-use crate::event::{Bus, Event, Sink, SinkError};
+use crate::event::{Bus, Event, Sink};
 use crate::exit;
 use crate::redact::Redactor;
+use crate::report;
 use crate::runner::signals::{self, Interruption};
 use crate::runner::{Plan, Run, RunOptions};
 
@@ -29,7 +30,7 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
     let redactor = Redactor::new(config.checks.values().flat_map(crate::config::Values::secrets));
-    let bus = Rc::new(Bus::new(redactor, vec![Box::new(Lines)]));
+    let bus = Rc::new(Bus::new(redactor, vec![display(args.output)]));
     let id = RunId::random();
     let interruption = Interruption::default();
     let run = Run {
@@ -55,6 +56,22 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         writeln!(std::io::stdout(), "{text}")?;
     }
     Ok(result.exit_code)
+}
+
+/// What shows the run: live lines on a terminal, else plain lines; beside the JSON report they go to standard error.
+fn display(output: Output) -> Box<dyn Sink> {
+    match output {
+        Output::Json => Box::new(report::plain::Plain::new(std::io::stderr())),
+        Output::Human => {
+            let term = console::Term::stdout();
+            if term.is_term() {
+                let colours = report::wants_colours(true, |name| std::env::var(name).ok());
+                Box::new(report::terminal::Terminal::new(term, colours))
+            } else {
+                Box::new(report::plain::Plain::new(std::io::stdout()))
+            }
+        }
+    }
 }
 
 /// The flags that are settings.
@@ -91,14 +108,5 @@ async fn sweep_expired(cluster: &Cluster, config: &Config, bus: &Bus) {
             }),
             Fate::Alive(_) | Fate::WouldBeRemoved => {}
         }
-    }
-}
-
-struct Lines;
-
-impl Sink for Lines {
-    fn take(&mut self, event: &Event) -> Result<(), SinkError> {
-        eprintln!("{}", serde_json::to_string(event).unwrap_or_default());
-        Ok(())
     }
 }

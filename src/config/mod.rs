@@ -117,6 +117,8 @@ impl Sources {
 pub struct Config {
     /// The harness's own settings.
     pub core: Core,
+    /// The same as they were given, for the report.
+    pub own: Values,
     /// The settings of each check, by its name.
     pub checks: BTreeMap<&'static str, Values>,
 }
@@ -134,7 +136,7 @@ impl Config {
             }
         }
         let own = Values::resolve("", core::SETTINGS, sources, &mut problems);
-        let checks = checks
+        let values: BTreeMap<&'static str, Values> = checks
             .iter()
             .map(|check| {
                 let name = check.about().name;
@@ -145,7 +147,11 @@ impl Config {
             return Err(ConfigError(problems));
         }
         let core = Core::from_values(&own)?;
-        Ok(Self { core, checks })
+        let contradictions = checks.iter().flat_map(|check| check.contradictions(&values[check.about().name], &core));
+        match contradictions.collect::<Vec<_>>() {
+            problems if problems.is_empty() => Ok(Self { core, own, checks: values }),
+            problems => Err(ConfigError(problems)),
+        }
     }
 
     /// The values of one check.

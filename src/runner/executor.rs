@@ -70,6 +70,7 @@ impl Run<'_> {
             verdict,
             exit_code: exit::of_run(verdict, self.interruption.signal()),
             checks,
+            settings: self.config.own.shown(),
             notices: self.bus.take_complaints(),
         };
         self.bus.emit(Event::RunFinished { result: Box::new(result.clone()) });

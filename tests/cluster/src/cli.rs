@@ -90,6 +90,11 @@ pub(crate) enum Command {
         /// The archive.
         archive: PathBuf,
     },
+    /// Build a tool besides the components, and print its path: helm, kubeconform.
+    Tool {
+        /// The program.
+        name: String,
+    },
     /// Pack kibertas-rs's image as an OCI archive.
     Image {
         /// The static binary.
@@ -102,6 +107,8 @@ pub(crate) enum Command {
         #[arg(long)]
         reference: Option<String>,
     },
+    /// Bring the cluster `demo` up, build kibertas-rs, run its checks there, and take it down again.
+    Demo(Demo),
 }
 
 #[derive(Args, Debug)]
@@ -128,6 +135,16 @@ pub(crate) struct Down {
     /// All clusters of this machine.
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Leave the cluster up.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Arguments for `kibertas-rs test`, such as the names of checks; without names, all checks run.
+    #[arg(last = true)]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[cfg(test)]

@@ -42,6 +42,21 @@ pub struct ComponentStatus {
     pub pid: Option<i32>,
 }
 
+/// How the S3 server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct S3 {
+    /// Where it listens; plain HTTP, buckets as paths.
+    pub address: SocketAddr,
+    /// The region that requests have to name.
+    pub region: &'static str,
+    /// The access key's id.
+    pub access_key: &'static str,
+    /// The secret access key.
+    pub secret_key: &'static str,
+    /// The bucket into which `otel-collector` ships the pods' logs.
+    pub bucket: &'static str,
+}
+
 impl Cluster {
     /// Brings the cluster up, or makes sure that it is. Missing Debian packages are installed.
     pub async fn up(name: &str, profile: Profile, with: &[&str], progress: &Progress) -> Result<Self> {
@@ -99,6 +114,11 @@ impl Cluster {
         self.site().addresses().dns_server()
     }
 
+    /// The S3 server, if the cluster has the component `versitygw`.
+    pub fn s3(&self) -> S3 {
+        components::s3(self.site())
+    }
+
     /// Stops a component and waits until its process is gone. One that is stopped already is fine.
     pub async fn stop(&self, component: &str) -> Result<()> {
         let component = self.component(component)?;
@@ -133,8 +153,8 @@ impl Cluster {
 
     /// The component, if this cluster has it.
     fn component(&self, name: &str) -> Result<&'static dyn Component> {
-        let state = State::load(self.site().name())?
-            .ok_or_else(|| Error::NoCluster { name: self.site().name().to_owned() })?;
+        let state =
+            State::load(self.site().name())?.ok_or_else(|| Error::NoCluster { name: self.site().name().to_owned() })?;
         if !state.components.contains(name) {
             let known = state.components.into_iter().collect::<Vec<_>>().join(", ");
             return Err(Error::NoComponent { name: name.to_owned(), known });

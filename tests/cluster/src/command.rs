@@ -8,7 +8,10 @@ use tokio::process::Command;
 use crate::{Error, Result};
 
 /// A command for [`run`], from its program and arguments.
-pub(crate) fn command<A: AsRef<std::ffi::OsStr>>(program: impl AsRef<Path>, arguments: impl IntoIterator<Item = A>) -> Command {
+pub(crate) fn command<A: AsRef<std::ffi::OsStr>>(
+    program: impl AsRef<Path>,
+    arguments: impl IntoIterator<Item = A>,
+) -> Command {
     let mut command = Command::new(program.as_ref());
     command.args(arguments).stdin(Stdio::null());
     command
@@ -60,6 +63,9 @@ mod tests {
     #[tokio::test]
     async fn a_failure_says_what_ran_and_what_it_said() {
         let error = run(command("sh", ["-c", "echo no such thing >&2; exit 3"])).await.unwrap_err().to_string();
-        assert!(error.contains("sh -c") && error.contains("exit status: 3") && error.contains("no such thing"), "{error}");
+        assert!(
+            error.contains("sh -c") && error.contains("exit status: 3") && error.contains("no such thing"),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What the commands of `cargo cluster` do.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,18 +9,30 @@ use futures::future::try_join_all;
 use test_cluster::{COMPONENTS, Cluster, Error, Options, Progress, Result, image};
 
 use crate::cli::{Command, Down, Up};
+use crate::demo;
+
+/// Prints a line. A reader that went away, such as `head`, is no reason to fail.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
 
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Demo(arguments) => return demo::run(arguments).await,
         Command::Up(arguments) => up(arguments).await?,
         Command::Down(arguments) => down(arguments).await?,
         Command::Status => status().await?,
         Command::Kubeconfig { name, print } => {
             let path = Cluster::find(&name).await?.kubeconfig().to_owned();
             if print {
-                print!("{}", std::fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?);
+                print!(
+                    "{}",
+                    std::fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?
+                );
             } else {
-                println!("{}", path.display());
+                say!("{}", path.display());
             }
         }
         Command::Exec { name, command } => return Err(exec(&name, &command).await?),
@@ -28,26 +41,27 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
             let cluster = Cluster::find(&name).await?;
             for component in components {
                 cluster.stop(&component).await?;
-                println!("{component} is stopped");
+                say!("{component} is stopped");
             }
         }
         Command::Start { name, components } => {
             let cluster = Cluster::find(&name).await?;
             for component in components {
                 cluster.start(&component).await?;
-                println!("{component} is ready");
+                say!("{component} is ready");
             }
         }
         Command::Load { name, archive } => {
             for image in Cluster::find(&name).await?.load(&archive).await? {
-                println!("{image}");
+                say!("{image}");
             }
         }
+        Command::Tool { name } => say!("{}", test_cluster::program(&name, &Progress::auto()).await?.display()),
         Command::Image { binary, out, reference } => {
             let image = image::of_harness(&binary)?;
             let reference = reference.unwrap_or_else(|| image.reference("kibertas.local/kibertas-rs", "dev-"));
             image.write(&reference, &out)?;
-            println!("{reference} {} {}", image.digest(), out.display());
+            say!("{reference} {} {}", image.digest(), out.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -61,10 +75,9 @@ async fn up(arguments: Up) -> Result<()> {
     let start = std::time::Instant::now();
     let progress = Progress::auto();
     let options = Options { profile: arguments.profile, with: arguments.with, install: !arguments.no_install };
-    let clusters =
-        try_join_all(arguments.names.iter().map(|name| Cluster::up_with(name, &options, &progress))).await?;
+    let clusters = try_join_all(arguments.names.iter().map(|name| Cluster::up_with(name, &options, &progress))).await?;
     for cluster in clusters {
-        println!(
+        say!(
             "{} is up after {:.1} s: export KUBECONFIG={}",
             cluster.site().name(),
             start.elapsed().as_secs_f64(),
@@ -80,7 +93,7 @@ fn print_components() {
             Some(profile) => format!("{profile:?}").to_lowercase(),
             None => "--with".to_owned(),
         };
-        println!("{:<26} {profile:<7} {}", facts.name, facts.about);
+        say!("{:<26} {profile:<7} {}", facts.name, facts.about);
     }
 }
 
@@ -88,9 +101,9 @@ async fn down(arguments: Down) -> Result<()> {
     let names = if arguments.all { Cluster::names() } else { arguments.names };
     try_join_all(names.iter().map(async |name| {
         if Cluster::remove(name).await? {
-            println!("{name} is down");
+            say!("{name} is down");
         } else {
-            println!("{name} was not up");
+            say!("{name} was not up");
         }
         Ok(())
     }))
@@ -101,15 +114,21 @@ async fn down(arguments: Down) -> Result<()> {
 async fn status() -> Result<()> {
     let names = Cluster::names();
     if names.is_empty() {
-        println!("no cluster is up; `cargo cluster up` makes one");
+        say!("no cluster is up; `cargo cluster up` makes one");
     }
     for name in names {
         let status = Cluster::find(&name).await?.status()?;
         let addresses = status.site.addresses();
-        println!("{name}  node {}  pods {}  services {}  zone {}", addresses.node(), addresses.pod_range(), addresses.service_range(), status.site.zone());
+        say!(
+            "{name}  node {}  pods {}  services {}  zone {}",
+            addresses.node(),
+            addresses.pod_range(),
+            addresses.service_range(),
+            status.site.zone()
+        );
         for component in status.components {
             let process = component.pid.map_or_else(|| "stopped".to_owned(), |pid| format!("pid {pid}"));
-            println!("  {:<26} {process:<12} {}", component.name, component.about);
+            say!("  {:<26} {process:<12} {}", component.name, component.about);
         }
     }
     Ok(())

@@ -114,7 +114,7 @@ pub(crate) fn mounts(site: &Site) -> Result<Vec<PathBuf>> {
     Ok(mount_points(&text).filter(|point| point.starts_with(site.dir())).collect())
 }
 
-/// The fifth field of each line; blanks and the like stand there as `\040` (proc_pid_mountinfo(5)), which never occurs
+/// The fifth field of each line; blanks and the like stand there as `\040` (`proc_pid_mountinfo(5)`), which never occurs
 /// in our own paths.
 fn mount_points(mountinfo: &str) -> impl Iterator<Item = PathBuf> {
     mountinfo.lines().filter_map(|line| Some(PathBuf::from(line.split(' ').nth(4)?)))
@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn mount_points_are_the_fifth_field() {
-        let table = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n37 35 0:4 / /proc rw - proc proc rw\n";
+        let table =
+            "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n37 35 0:4 / /proc rw - proc proc rw\n";
         assert_eq!(mount_points(table).collect::<Vec<_>>(), [Path::new("/mnt2"), Path::new("/proc")]);
     }
 

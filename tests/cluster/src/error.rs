@@ -28,7 +28,9 @@ pub enum Error {
         name: String,
     },
     /// No cluster of that name is up.
-    #[error("there is no cluster `{name}` here; `cargo cluster status` lists those that are, `cargo cluster up {name}` makes it")]
+    #[error(
+        "there is no cluster `{name}` here; `cargo cluster status` lists those that are, `cargo cluster up {name}` makes it"
+    )]
     NoCluster {
         /// What was asked for.
         name: String,
@@ -42,7 +44,9 @@ pub enum Error {
         known: String,
     },
     /// All address ranges are taken.
-    #[error("all {0} address ranges are taken; take a cluster down first (`cargo cluster status`, `cargo cluster down NAME`)")]
+    #[error(
+        "all {0} address ranges are taken; take a cluster down first (`cargo cluster status`, `cargo cluster down NAME`)"
+    )]
     NoAddresses(u8),
     /// A file could not be handled.
     #[error("cannot {action} {}", path.display())]
@@ -81,19 +85,17 @@ pub enum Error {
         output: String,
     },
     /// A component's process ended while it was starting.
-    #[error("{component} ended while starting; the end of its log ({}):{}", log.display(), indented(tail))]
+    #[error("{component} ended while starting; {log}")]
     Exited {
         /// The component.
         component: String,
-        /// Where its log is.
-        log: PathBuf,
-        /// The last lines of it.
-        tail: String,
+        /// The end of its log.
+        log: Box<LogTail>,
     },
     /// A component did not become ready in time.
     #[error(
-        "{component} is not ready after {} s: expected {expected}, last seen: {seen}; the end of its log ({}):{}",
-        waited.as_secs(), log.display(), indented(tail)
+        "{component} is not ready after {} s: expected {expected}, last seen: {seen}; {log}",
+        waited.as_secs()
     )]
     NotReady {
         /// The component.
@@ -104,10 +106,8 @@ pub enum Error {
         seen: String,
         /// How long it was waited for.
         waited: Duration,
-        /// Where its log is.
-        log: PathBuf,
-        /// The last lines of it.
-        tail: String,
+        /// The end of its log.
+        log: Box<LogTail>,
     },
     /// A process did not end, although it was killed.
     #[error("process {pid} ({component}) did not end {} s after SIGKILL; it hangs in the kernel (see /proc/{pid}/stack)", waited.as_secs())]
@@ -181,6 +181,21 @@ pub enum Error {
         /// What it waited for.
         needed: String,
     },
+}
+
+/// The end of a component's log, in an error.
+#[derive(Debug)]
+pub struct LogTail {
+    /// Where the log is.
+    pub path: PathBuf,
+    /// Its last lines.
+    pub lines: String,
+}
+
+impl std::fmt::Display for LogTail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the end of its log ({}):{}", self.path.display(), indented(&self.lines))
+    }
 }
 
 const WAY_OUT: &str = "Everything but the test cluster works without it: point kibertas-rs at a cluster that exists \

@@ -25,14 +25,19 @@ pub(crate) struct Go {
 
 impl Go {
     pub(crate) async fn find() -> Result<Self> {
-        let output = command::run(command::command("go", ["env", "GOVERSION", "GOPROXY"])).await.map_err(|error| match error {
+        let output =
+            command::run(command::command("go", ["env", "GOVERSION", "GOPROXY"])).await.map_err(
+                |error| {
+                    match error {
             Error::Start { .. } => Error::Host {
                 missing: "the test cluster builds its components with Go, and there is no `go` in PATH (version 1.26 \
                           or later; https://go.dev/doc/install)."
                     .to_owned(),
             },
             other => other,
-        })?;
+        }
+                },
+            )?;
         let mut lines = output.lines();
         Ok(Self {
             version: lines.next().unwrap_or_default().to_owned(),

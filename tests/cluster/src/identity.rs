@@ -23,18 +23,22 @@ pub(crate) async fn service_account(cx: &Context, namespace: &str, name: &str) -
     }
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
     manifest::apply(cx, namespace, vec![manifest::object(account)?]).await?;
+    kubeconfig::write(cx.site(), &path, &Credentials::Token(&token(cx, namespace, name).await?))?;
+    Ok(path)
+}
+
+/// A token of a ServiceAccount that is there.
+pub(crate) async fn token(cx: &Context, namespace: &str, name: &str) -> Result<String> {
     let request = TokenRequest {
         spec: TokenRequestSpec { expiration_seconds: Some(SECONDS_VALID), ..TokenRequestSpec::default() },
         ..TokenRequest::default()
     };
     let action = || format!("give a token to the ServiceAccount {namespace}/{name}");
-    let token = Api::<ServiceAccount>::namespaced(cx.client(), namespace)
+    Api::<ServiceAccount>::namespaced(cx.client(), namespace)
         .create_token_request(name, &PostParams::default(), &request)
         .await
         .map_err(Error::api(action()))?
         .status
         .map(|status| status.token)
-        .ok_or_else(|| Error::Manifest { manifest: action(), problem: "the answer holds no token".to_owned() })?;
-    kubeconfig::write(cx.site(), &path, &Credentials::Token(&token))?;
-    Ok(path)
+        .ok_or_else(|| Error::Manifest { manifest: action(), problem: "the answer holds no token".to_owned() })
 }

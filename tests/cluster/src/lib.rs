@@ -44,13 +44,13 @@ mod state;
 mod tool;
 mod up;
 
-pub use cluster::{Cluster, ComponentStatus, Status};
+pub use cluster::{Cluster, ComponentStatus, S3, Status};
 pub use component::{Component, Facts, Profile};
 pub use components::{ALL as COMPONENTS, named as component};
-pub use error::Error;
+pub use error::{Error, LogTail};
 pub use progress::Progress;
 pub use site::Site;
-pub use up::Options;
+pub use up::{Options, program};
 
 /// What every fallible function here returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

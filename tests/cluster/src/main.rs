@@ -4,6 +4,8 @@
 mod cli;
 #[cfg(target_os = "linux")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod demo;
 
 #[cfg(target_os = "linux")]
 #[tokio::main]

@@ -89,7 +89,7 @@ pub(crate) fn endpoint_on_node(cx: &Context, service: &str, ports: &[(&str, &str
     }))
 }
 
-/// Lets bindings grant to ServiceAccounts of this namespace, whichever they name.
+/// Lets bindings grant to the ServiceAccount in this namespace, whichever namespace they name.
 pub(crate) fn bind_in(objects: &mut [Object], namespace: &str) {
     for object in objects.iter_mut().filter(|object| kind(object).ends_with("RoleBinding")) {
         for subject in object.data["subjects"].as_array_mut().into_iter().flatten() {

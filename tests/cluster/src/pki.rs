@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
 };
 
 use crate::site::Site;
@@ -57,7 +58,8 @@ impl Authority {
         if !pair.certificate.exists() {
             let authority = self.ensure(site)?;
             let signer = KeyPair::from_pem(&read(&authority.key)?).map_err(failed(self.name()))?;
-            let issuer = Issuer::from_ca_cert_pem(&read(&authority.certificate)?, signer).map_err(failed(self.name()))?;
+            let issuer =
+                Issuer::from_ca_cert_pem(&read(&authority.certificate)?, signer).map_err(failed(self.name()))?;
             let key = KeyPair::generate().map_err(failed(name))?;
             let certificate = params(name, user, groups, hosts)?.signed_by(&key, &issuer).map_err(failed(name))?;
             write_text(&pair.key, key.serialize_pem())?;
@@ -67,9 +69,10 @@ impl Authority {
     }
 }
 
-/// A key pair without certificate, for the tokens of ServiceAccounts: the public key's file and the private one's.
+/// A key pair without certificate, for the tokens of every ServiceAccount: the public key's file and the private one's.
 pub(crate) fn signing_key(site: &Site, name: &str) -> Result<(PathBuf, PathBuf)> {
-    let (public, private) = (site.path("pki").join(format!("{name}.pub")), site.path("pki").join(format!("{name}.key")));
+    let (public, private) =
+        (site.path("pki").join(format!("{name}.pub")), site.path("pki").join(format!("{name}.key")));
     if !public.exists() {
         let key = KeyPair::generate().map_err(failed(name))?;
         write_text(&private, key.serialize_pem())?;

@@ -59,7 +59,7 @@ impl Invocation {
         self.flag(name, path.as_ref().display())
     }
 
-    /// One more variable of the environment, which is otherwise only PATH and HOME.
+    /// One more variable of the environment, which is otherwise only PATH, HOME and TMPDIR.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
@@ -101,7 +101,8 @@ impl Process {
         // A session of its own, so that the terminal's signals do not reach it. Both programs exec, so the process
         // keeps its id from nsenter over setsid to the component.
         command.arg("setsid").arg(&invocation.program).args(&invocation.arguments);
-        command.env_clear().env("PATH", search_path(site)).env("HOME", site.dir()).envs(&invocation.environment);
+        command.env_clear().env("PATH", search_path(site)).env("HOME", site.dir());
+        command.env("TMPDIR", site.path("tmp")).envs(&invocation.environment);
         command.current_dir(site.dir()).stdin(Stdio::null()).stdout(log).stderr(errors);
         let program = || invocation.program.display().to_string();
         let child = command.spawn().map_err(|source| Error::Start { program: program(), source })?;
@@ -151,10 +152,9 @@ impl Process {
     /// Asks it to end, and kills it if it has not after `grace`. Its record is removed.
     pub(crate) async fn stop(self, site: &Site, grace: Duration) -> Result<()> {
         const KILLED: Duration = Duration::from_secs(10);
-        if grace.is_zero() || !self.ends(Signal::TERM, grace).await? {
-            if !self.ends(Signal::KILL, KILLED).await? {
-                return Err(Error::Unkillable { component: self.component.clone(), pid: self.id(), waited: KILLED });
-            }
+        let asked = !grace.is_zero() && self.ends(Signal::TERM, grace).await?;
+        if !asked && !self.ends(Signal::KILL, KILLED).await? {
+            return Err(Error::Unkillable { component: self.component.clone(), pid: self.id(), waited: KILLED });
         }
         let file = site.process_file(&self.component);
         std::fs::remove_file(&file).or_else(ignore_missing).map_err(Error::file("remove", file))
@@ -217,7 +217,7 @@ fn start_time(pid: Pid) -> Option<u64> {
     parse_stat(&std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?)
 }
 
-/// The field `starttime` of `/proc/PID/stat` (proc_pid_stat(5)), unless the process is a zombie or dead.
+/// The field `starttime` of `/proc/PID/stat` (`proc_pid_stat(5)`), unless the process is a zombie or dead.
 fn parse_stat(stat: &str) -> Option<u64> {
     // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
     let mut fields = stat.rsplit_once(") ")?.1.split_ascii_whitespace();

@@ -149,8 +149,8 @@ fn start_of_authority(zone: &str) -> Vec<u8> {
 
 /// Whether the answer has the bits QR and AA, no error, and a record.
 fn is_authoritative(answer: &[u8]) -> bool {
-    matches!(answer, [_, _, first, second, _, _, high, low, ..]
-        if first & 0x84 == 0x84 && second & 0x0f == 0 && (*high, *low) != (0, 0))
+    let [_, _, flags, code, _, _, high, low, ..] = answer else { return false };
+    flags & 0x84 == 0x84 && code % 16 == 0 && (*high, *low) != (0, 0)
 }
 
 /// The API server answers 200 on this path.

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::command::last_lines;
 use crate::component::Component;
 use crate::context::Context;
+use crate::error::LogTail;
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::ready::Seen;
@@ -98,7 +99,7 @@ async fn until_ready_or_ended(cx: &Context, component: &'static dyn Component, p
     let name = component.facts().name;
     let seen = Seen::default();
     let start = Instant::now();
-    let (log, tail) = (|| cx.site().log(name), || log_tail(cx.site(), name, 15));
+    let log = || Box::new(LogTail { path: cx.site().log(name), lines: log_tail(cx.site(), name, 15) });
     tokio::select! {
         ready = tokio::time::timeout(PATIENCE, component.ready(cx, &seen)) => match ready {
             Ok(ready) => ready,
@@ -108,12 +109,11 @@ async fn until_ready_or_ended(cx: &Context, component: &'static dyn Component, p
                 seen: seen.last(),
                 waited: start.elapsed(),
                 log: log(),
-                tail: tail(),
             }),
         },
         ended = process.ended() => {
             ended?;
-            Err(Error::Exited { component: name.to_owned(), log: log(), tail: tail() })
+            Err(Error::Exited { component: name.to_owned(), log: log() })
         }
     }
 }

@@ -126,8 +126,16 @@ impl GoTool {
         Ok(folder.is_dir().then_some(Built { folder }))
     }
 
+    /// The tool from the cache, or built now.
+    pub(crate) async fn ensure(&self, go: &Go, progress: &Progress) -> Result<Built> {
+        match self.cached(go)? {
+            Some(built) => Ok(built),
+            None => self.build(go, progress).await,
+        }
+    }
+
     /// Builds the tool, unless somebody else did so meanwhile.
-    pub(crate) async fn build(&self, go: &Go, progress: &Progress) -> Result<Built> {
+    async fn build(&self, go: &Go, progress: &Progress) -> Result<Built> {
         let cache = cache()?;
         let lock = Lock::take(cache.join(format!(".{}.lock", self.name))).await?;
         if let Some(built) = self.cached(go)? {
@@ -247,7 +255,10 @@ fn cache() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn tool(files: &'static [(&'static str, &'static str)], variables: &'static [(&'static str, &'static str)]) -> GoTool {
+    fn tool(
+        files: &'static [(&'static str, &'static str)],
+        variables: &'static [(&'static str, &'static str)],
+    ) -> GoTool {
         GoTool { name: "x", files, programs: &["x"], variables, assets: &[] }
     }
 

@@ -45,7 +45,7 @@ pub(crate) async fn up(name: &str, options: &Options, progress: &Progress) -> Re
     let tools = built(&wanted, progress).await?;
 
     let (state, site) = stored(name, before, &wanted, tools, progress).await?;
-    for folder in ["log", "process"] {
+    for folder in ["log", "process", "tmp"] {
         let folder = site.path(folder);
         std::fs::create_dir_all(&folder).map_err(Error::file("create", folder))?;
     }
@@ -86,16 +86,25 @@ async fn built(wanted: &[&'static dyn Component], progress: &Progress) -> Result
         .map(|tool| {
             let go = &go;
             async move {
-                let built = match tool.cached(go)? {
-                    Some(built) => built,
-                    None => tool.build(go, progress).await?,
-                };
+                let built = tool.ensure(go, progress).await?;
                 Ok((tool.name.to_owned(), built.path().to_owned()))
             }
         })
         .buffer_unordered(BUILDS)
         .try_collect()
         .await
+}
+
+/// A program of any tool, from the cache or built now. Needs neither root nor a cluster.
+pub async fn program(name: &str, progress: &Progress) -> Result<PathBuf> {
+    let tool = components::tools().into_iter().find(|tool| tool.programs.contains(&name)).ok_or_else(|| {
+        Error::NoComponent {
+            name: name.to_owned(),
+            known: components::tools().iter().flat_map(|tool| tool.programs).copied().collect::<Vec<_>>().join(", "),
+        }
+    })?;
+    let go = Go::find().await?;
+    Ok(tool.ensure(&go, progress).await?.program(name))
 }
 
 /// The cluster's state, brought up to date and stored.

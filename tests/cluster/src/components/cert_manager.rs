@@ -30,15 +30,17 @@ const TOOLS: &[&GoTool] = &[&CERT_MANAGER, &HELM];
 
 const NAMESPACE: &str = "cert-manager";
 
-/// The chart's objects of one component, but for those that would run it as a pod.
+/// The chart's objects of one component, but for those that would run it as a pod. What belongs to none is the
+/// controller's: its grants bear several labels.
 async fn objects(cx: &Context, component: &str) -> Result<Vec<manifest::Object>> {
     let chart = cx.tool(&CERT_MANAGER)?.folder(CHART);
     let values = ["startupapicheck.enabled=false", "prometheus.enabled=false"];
     let mut objects = helm::render(cx, &chart, "cert-manager", NAMESPACE, &values).await?;
     objects.retain(|object| {
         let labels = object.metadata.labels.as_ref();
-        labels.and_then(|labels| labels.get("app.kubernetes.io/component")).is_some_and(|it| it == component)
-            && !matches!(manifest::kind(object), "Deployment" | "PodDisruptionBudget")
+        let label = labels.and_then(|labels| labels.get("app.kubernetes.io/component")).map(String::as_str);
+        let owner = label.filter(|label| matches!(*label, "webhook" | "cainjector")).unwrap_or("controller");
+        owner == component && !matches!(manifest::kind(object), "Deployment" | "PodDisruptionBudget")
     });
     Ok(objects)
 }

@@ -34,7 +34,8 @@ impl Component for Coredns {
 
     async fn prepare(&self, cx: &Context) -> Result<()> {
         let mut objects = cx.tool(&KUBERNETES)?.objects("cluster/addons/dns/coredns/coredns.yaml.base")?;
-        objects.retain(|object| matches!(manifest::kind(object), "ServiceAccount" | "ClusterRole" | "ClusterRoleBinding"));
+        objects
+            .retain(|object| matches!(manifest::kind(object), "ServiceAccount" | "ClusterRole" | "ClusterRoleBinding"));
         let service = json!({
             "apiVersion": "v1",
             "kind": "Service",

@@ -1,5 +1,7 @@
 //! The API server, with an audit log.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -91,6 +93,11 @@ impl Component for KubeApiserver {
             .flag("audit-log-maxsize", 100)
             .flag("audit-log-maxbackup", 1)
             .flag("profiling", false))
+    }
+
+    fn grace(&self) -> Duration {
+        // It would wait for its watches, which all of the cluster holds, as long as it may.
+        Duration::from_secs(1)
     }
 
     async fn ready(&self, cx: &Context, seen: &Seen) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The registry of components: one line each.
 
+mod argo_cd;
 mod argo_rollouts;
 mod bind;
 mod cert_manager;
@@ -8,20 +9,27 @@ mod coredns;
 mod etcd;
 mod external_dns;
 mod helm;
+mod karpenter;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_proxy;
 mod kube_scheduler;
+mod kubeconform;
 mod kubelet;
 mod kubernetes;
+mod kwok;
+mod otel_collector;
 mod traefik;
+mod versitygw;
 
 use std::collections::BTreeSet;
 
 use crate::component::{Component, Profile};
+use crate::tool::GoTool;
 use crate::{Error, Result};
 
 pub(crate) use kubernetes::KUBERNETES;
+pub(crate) use versitygw::s3;
 
 /// All components.
 pub static ALL: &[&dyn Component] = &[
@@ -40,6 +48,13 @@ pub static ALL: &[&dyn Component] = &[
     &cert_manager::Cainjector,
     &argo_rollouts::ArgoRollouts,
     &external_dns::ExternalDns,
+    &kwok::Kwok,
+    &karpenter::Karpenter,
+    &versitygw::Versitygw,
+    &otel_collector::OtelCollector,
+    &argo_cd::Redis,
+    &argo_cd::RepoServer,
+    &argo_cd::Controller,
 ];
 
 /// The component of that name.
@@ -48,6 +63,17 @@ pub fn named(name: &str) -> Result<&'static dyn Component> {
         name: name.to_owned(),
         known: ALL.iter().map(|component| component.facts().name).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// All tools, those of no component among them, each once.
+pub(crate) fn tools() -> Vec<&'static GoTool> {
+    let mut tools: Vec<&'static GoTool> = vec![&kubeconform::KUBECONFORM];
+    for tool in ALL.iter().flat_map(|component| component.facts().tools) {
+        if !tools.iter().any(|known| known.name == tool.name) {
+            tools.push(tool);
+        }
+    }
+    tools
 }
 
 /// The components of a profile, those asked for besides, and what they all need.
@@ -85,11 +111,15 @@ mod tests {
 
     #[test]
     fn tools_have_a_module_and_their_programs() {
-        for tool in ALL.iter().flat_map(|component| component.facts().tools) {
+        for tool in tools() {
             let (name, module) = tool.files[0];
             assert_eq!(name, "go.mod");
             assert!(module.starts_with("module "), "{}", tool.name);
-            assert!(tool.files.iter().any(|(name, _)| *name == "main.go") || module.contains("\ntool "), "{}", tool.name);
+            assert!(
+                tool.files.iter().any(|(name, _)| *name == "main.go") || module.contains("\ntool "),
+                "{}",
+                tool.name
+            );
             assert!(!tool.programs.is_empty(), "{}", tool.name);
         }
     }
