@@ -8,7 +8,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::node::SeenNode;
-use super::scene::Scene;
+use super::scene::{Scene, seconds};
 use super::watching::Watching;
 use crate::cluster::Look;
 use crate::cluster::call::{Action, call};
@@ -30,7 +30,7 @@ pub(super) async fn prove(cx: &Context, watching: &mut Watching, limit: Duration
             return Err(stayed(cx, step, &watching.scene, &added).await);
         };
         outcome?;
-        step.evidence("seconds", step.elapsed().as_secs_f64());
+        step.evidence("seconds", seconds(step.elapsed()));
         Ok(())
     })
     .await

@@ -2,6 +2,7 @@
 //! and asked by the steps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Toleration;
@@ -153,8 +154,7 @@ impl Scene {
     /// Seconds from the Deployment's creation to a moment, to the millisecond.
     pub(super) fn seconds(&self, moment: Option<Instant>) -> Option<f64> {
         let (_, start) = self.start?;
-        let millis = crate::clock::millis_between(start, moment?);
-        Some(std::time::Duration::from_millis(millis).as_secs_f64())
+        Some(seconds(moment?.saturating_duration_since(start)))
     }
 
     /// Where a node comes from.
@@ -275,4 +275,9 @@ impl Scene {
     pub(super) fn has_all_replicas(&self) -> bool {
         self.pods.len() >= self.before.replicas()
     }
+}
+
+/// A span in seconds, to the millisecond.
+pub(super) fn seconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
 }
