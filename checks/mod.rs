@@ -1,5 +1,6 @@
 //! The checks. A new one is a folder here and a line in [`ALL`].
 
+pub mod autoscaler;
 pub mod cert_manager;
 pub mod ingress;
 pub mod rollouts;
@@ -7,4 +8,5 @@ pub mod rollouts;
 use crate::check::Check;
 
 /// Every check, in the order in which they are listed.
-pub static ALL: &[&dyn Check] = &[&ingress::Ingress, &cert_manager::CertManager, &rollouts::Rollouts];
+pub static ALL: &[&dyn Check] =
+    &[&ingress::Ingress, &cert_manager::CertManager, &rollouts::Rollouts, &autoscaler::Autoscaler];

@@ -192,6 +192,18 @@ impl Failure {
         self
     }
 
+    /// Fills in the expectation and the object where the failure does not say them itself.
+    #[must_use]
+    pub fn completed(mut self, expected: &str, object: Option<&ObjectRef>) -> Self {
+        if self.expected.is_empty() {
+            expected.clone_into(&mut self.expected);
+        }
+        if self.object.is_none() {
+            self.object = object.cloned();
+        }
+        self
+    }
+
     /// One line: expectation, what was seen, the object.
     pub fn summary(&self) -> String {
         let mut line = format!("expected {}", self.expected);

@@ -191,7 +191,7 @@ fn asks_nobody_for_anything(browser: &Browser) -> Result<(), Failed> {
     expect(!requests(&asking)?.is_empty(), "the log of the network does not show requests")?;
     let mut result = hostile()?;
     result.target.name =
-        "<img src=http://example.invalid/1> <link rel=stylesheet href=http://example.invalid/2>".to_owned();
+        "<img src=http://example.invalid/1> <link rel=stylesheet href=http://example.invalid/2>".into();
     for (name, result) in [("every.html", every_verdict()?), ("hostile.html", result)] {
         let urls = requests(&browser.page(name, &result)?)?;
         expect(urls.is_empty(), format!("{name} asks for {}", urls.join(", ")))?;

@@ -199,10 +199,10 @@ impl Step {
         self.expects(expected);
         let mut delays = backoff().map(|delay| delay.min(pause));
         loop {
-            let on = |failure: Failure| with_object(failure, object.as_ref());
+            let on = |failure: Failure| failure.completed(expected, object.as_ref());
             match tokio::time::timeout_at(self.deadline, ask()).await {
                 Ok(Look::Found(value)) => return Ok(value),
-                Ok(Look::Never(failure)) => return Err(on(completed(*failure, expected))),
+                Ok(Look::Never(failure)) => return Err(on(*failure)),
                 Ok(Look::NotYet(seen)) => self.sees(seen),
                 Err(_elapsed) => return Err(on(self.overdue())),
             }
@@ -240,7 +240,7 @@ impl Step {
                         Look::Found(value) => return Ok(value),
                         Look::NotYet(seen) => self.sees(seen),
                         Look::Never(failure) => {
-                            return Err(with_object(completed(*failure, expected), Some(&object)));
+                            return Err(failure.completed(expected, Some(&object)));
                         }
                     }
                 }
@@ -262,20 +262,6 @@ impl Step {
         }
         failure
     }
-}
-
-fn completed(mut failure: Failure, expected: &str) -> Failure {
-    if failure.expected.is_empty() {
-        expected.clone_into(&mut failure.expected);
-    }
-    failure
-}
-
-fn with_object(mut failure: Failure, object: Option<&ObjectRef>) -> Failure {
-    if failure.object.is_none() {
-        failure.object = object.cloned();
-    }
-    failure
 }
 
 fn watch_action<K: Resource<DynamicType = ()>>(api: &Api<K>, name: &str) -> Action {

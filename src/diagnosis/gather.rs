@@ -16,7 +16,6 @@ use super::evidence::{Evidence, LogTail, Object};
 use super::kinds::{KINDS, Kind, Story, kind, stories_of};
 use super::reading::{condensed, event_seen, lease_of, text_at, trimmed, workload_of};
 use super::wording::{LONGEST, clean};
-use crate::check::Scope;
 use crate::clock;
 use crate::cluster::call::{Answer, answer_of};
 use crate::failure::Failure;

@@ -1,6 +1,7 @@
 //! Every cause against its fixtures: what was really seen, and what has to be said about it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -162,20 +163,22 @@ fn documentation() -> String {
          Written from the table in `src/diagnosis/causes`: `UPDATE_DOCS=1 cargo test -p kibertas-rs --lib diagnosis`\n",
     );
     for area in AREAS {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n## {}\n\n| cause | what is wrong | recognised by | how sure | whose fault |\n|---|---|---|---|---|\n",
             area.name
-        ));
+        );
         for cause in area.causes {
             let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "| `{}` | {} | {} | {} | {} |\n",
                 cause.id,
                 cause.about,
                 cause.sign,
                 word(serde_json::to_value(cause.certainty).unwrap()),
                 word(serde_json::to_value(cause.origin).unwrap())
-            ));
+            );
         }
     }
     text
