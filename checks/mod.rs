@@ -8,5 +8,10 @@ pub mod rollouts;
 use crate::check::Check;
 
 /// Every check, in the order in which they are listed.
-pub static ALL: &[&dyn Check] =
-    &[&ingress::Ingress, &cert_manager::CertManager, &rollouts::Rollouts, &autoscaler::Autoscaler];
+pub static ALL: &[&dyn Check] = &[
+    // One line each.
+    &ingress::Ingress,
+    &cert_manager::CertManager,
+    &rollouts::Rollouts,
+    &autoscaler::Autoscaler,
+];

@@ -52,11 +52,13 @@ fn a_newcomer_adds_a_check_with_one_folder_and_one_line() {
     // Without the workspace's other member and the tests: the check alone has to build.
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     let manifest = manifest.replace("members = [\"tests/cluster\"]\n", "");
-    let (head, rest) = manifest.split_once("[dev-dependencies]").unwrap();
+    let (package, rest) = manifest.split_once("[[test]]").unwrap();
+    let (_, rest) = rest.split_once("[dependencies]").unwrap();
+    let (dependencies, rest) = rest.split_once("[dev-dependencies]").unwrap();
     let (_, tail) = rest.split_once("[lints]").unwrap();
     // Under another name: the program that other tests run stays as it is.
-    let head = head.replace("name = \"kibertas-rs\"\npath", "name = \"with-new-check\"\npath");
-    fs::write(here.join("Cargo.toml"), format!("{head}[lints]{tail}")).unwrap();
+    let package = package.replace("name = \"kibertas-rs\"\npath", "name = \"with-new-check\"\npath");
+    fs::write(here.join("Cargo.toml"), format!("{package}[dependencies]{dependencies}[lints]{tail}")).unwrap();
 
     fs::create_dir(here.join("checks/storage")).unwrap();
     fs::write(here.join("checks/storage/mod.rs"), &folder[0]).unwrap();
