@@ -10,6 +10,9 @@ struct Told {
     errors: String,
 }
 
+/// Arguments, environment, and the words that have to be told.
+type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 /// Runs the program with no settings of this machine.
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Told {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));
@@ -115,7 +118,7 @@ fn credentials_that_the_server_refuses_are_told_from_a_server_that_is_not_there(
 
 #[test]
 fn values_are_refused_with_field_value_and_what_would_be_right() {
-    let cases: &[(&[&str], &[(&str, &str)], &[&str])] = &[
+    let cases: &[Case] = &[
         (&["--timeout", "-5"], &[], &["--timeout is \"-5\"", "15m"]),
         (&["--timeout", "0"], &[], &["--timeout is \"0\"", "above 0"]),
         (&["--timeout", "99999999"], &[], &["at most 86400s"]),
