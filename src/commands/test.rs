@@ -14,7 +14,7 @@ use crate::event::{Bus, Event, Sink};
 use crate::exit;
 use crate::redact::Redactor;
 use crate::report::{self, Destination, FileReport, Format, ReportTarget};
-use crate::runner::signals::{self, Interruption};
+use crate::runner::signals::{Interruption, Signals};
 use crate::runner::{Plan, Run, RunOptions};
 
 /// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
@@ -35,6 +35,8 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
     let bus = Rc::new(Bus::new(redactor, sinks));
     let id = RunId::random();
     let interruption = Interruption::default();
+    // Before anything is created, and before anybody is told that the run has begun.
+    let caught = Signals::catch().map_err(|error| UsageError::Flag(format!("cannot listen for signals: {error}")))?;
     let run = Run {
         cluster: &cluster,
         config: &config,
@@ -44,14 +46,14 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         interruption: interruption.clone(),
         bus: Rc::clone(&bus),
     };
-    let listening = signals::listen(interruption, |number| {
+    let listening = caught.deliver(interruption, |number| {
         eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
     let work = async { tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0 };
     let result = tokio::select! {
         result = work => result,
-        Err(error) = listening => return Err(UsageError::Flag(format!("cannot listen for signals: {error}"))),
+        () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
     Ok(result.exit_code)
 }
