@@ -1,9 +1,11 @@
 //! The harness's own truth: each trial breaks the real test cluster in one way and demands the verdict and the reason.
 //!
-//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` is brought up and left up for the next run.
+//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` (or the one that
+//! KIBERTAS_TEST_CLUSTER names) is brought up and left up for the next run.
 //! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
 
 mod access;
+mod autoscaler;
 mod cert_manager;
 mod interruption;
 mod run;
@@ -35,5 +37,8 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [cert_manager::trials(world), access::trials(world), interruption::trials(world)].into_iter().flatten().collect()
+    [cert_manager::trials(world), autoscaler::trials(world), access::trials(world), interruption::trials(world)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

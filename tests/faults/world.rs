@@ -7,6 +7,12 @@ use libtest_mimic::{Failed, Trial};
 use test_cluster::{Cluster, Profile, Progress};
 use tokio::runtime::Runtime;
 
+/// Components besides the full profile that trials need.
+const WITH: &[&str] = &["karpenter", "kwok"];
+
+/// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
+const NAME: &str = "KIBERTAS_TEST_CLUSTER";
+
 /// The shared cluster.
 pub(crate) struct World {
     cluster: Option<Cluster>,
@@ -18,7 +24,8 @@ impl World {
     /// Brings the cluster up, or makes sure that it is.
     pub(crate) fn up() -> Result<Self, Box<dyn std::error::Error>> {
         let runtime = Runtime::new()?;
-        let cluster = runtime.block_on(Cluster::up("tests", Profile::Full, &[], &Progress::plain()))?;
+        let name = std::env::var(NAME).unwrap_or_else(|_| "tests".to_owned());
+        let cluster = runtime.block_on(Cluster::up(&name, Profile::Full, WITH, &Progress::plain()))?;
         Ok(Self { cluster: Some(cluster), runtime, whole: RwLock::default() })
     }
 
