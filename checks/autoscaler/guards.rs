@@ -131,7 +131,7 @@ fn unlabelled(scene: &Scene, placed: &[(&str, &str)]) -> Option<Failure> {
         Failure::failed(format!("every replica on a node under {}", scene.settings.label))
             .saw(format!("pod {pod} runs on node {node}, which does not carry it"))
             .because(
-                Certainty::Likely,
+                Certainty::Certain,
                 crate::failure::Origin::Cluster,
                 "something ignores or has removed the replicas' node selector, or the node has lost its label",
             )

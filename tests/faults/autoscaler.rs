@@ -25,6 +25,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         beside(world, "node_class_missing", node_class_missing),
         beside(world, "instance_type_not_allowed", instance_type_not_allowed),
         beside(world, "more_new_nodes_than_allowed", more_new_nodes_than_allowed),
+        beside(world, "nodes_never_become_ready", nodes_never_become_ready),
         beside(world, "nodes_are_kept_by_design", nodes_are_kept_by_design),
         beside(world, "anti_affinity_without_host_names", anti_affinity_without_host_names),
         by_itself(world, "anti_affinity_ignored_by_a_scheduler", anti_affinity_ignored),
@@ -33,7 +34,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         by_itself(world, "old_node_uncordoned_meanwhile", old_node_uncordoned),
         by_itself(world, "node_that_karpenter_has_not_added", foreign_node),
         by_itself(world, "karpenter_stopped", karpenter_stopped),
-        by_itself(world, "nodes_never_become_ready", nodes_never_become_ready),
+        by_itself(world, "kubelets_stay_silent", kubelets_stay_silent),
     ]
 }
 
@@ -210,9 +211,23 @@ fn karpenter_stopped(ground: &Ground) -> Result<(), Failed> {
     fails(ground, &SHORT, "scale-up triggered", &words)
 }
 
+/// A network plug-in, say, that never takes its taint off.
 fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
-    ground.pool(|_| {})?;
-    let _stopped = ground.world.stopped("kwok")?;
-    let words = ["the node has joined, but is not ready for pods", "its kubelet has not reported yet"];
+    let taint = json!([{"key": "trial/agent-not-ready", "effect": "NoSchedule"}]);
+    ground.pool(|pool| pool["spec"]["template"]["spec"]["startupTaints"] = taint)?;
+    let words = ["has joined and does not become ready for pods", "StartupTaintsExist", "trial/agent-not-ready"];
     fails(ground, &SHORT, "node ready", &words)
+}
+
+/// A pod that is bound to a node whose kubelet is away cannot go; the kubelets come back while the check cleans up.
+fn kubelets_stay_silent(ground: &Ground) -> Result<(), Failed> {
+    ground.pool(|_| {})?;
+    let stopped = ground.world.stopped("kwok")?;
+    let mut running = ground.started(&SHORT)?;
+    running.until("node ready")?;
+    drop(stopped);
+    let report = running.finish()?;
+    let words = ["does not become ready for pods", "its kubelet has not reported yet"];
+    report.expect(1, "failed", Some("node ready"), &words)?;
+    report.expect_clean()
 }

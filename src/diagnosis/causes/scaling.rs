@@ -177,19 +177,27 @@ fn nodepool_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Findi
     )
 }
 
-/// A claim that is stuck at a condition, all earlier ones being met.
-fn stuck_claim<'a>(evidence: &'a Evidence, at: &str, after: Option<&str>) -> Option<(&'a Object, String)> {
+/// A claim that is stuck at a condition, all earlier ones being met. One that is older than the pod was not made for it.
+fn stuck_claim<'a>(
+    evidence: &'a Evidence,
+    pod: &Object,
+    at: &str,
+    after: Option<&str>,
+) -> Option<(&'a Object, String)> {
+    let created = |object: &Object| object.text("/metadata/creationTimestamp").to_owned();
+    let since = created(pod);
     let claims =
         evidence.of_kind("NodeClaim").filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
     claims
+        .filter(|claim| created(claim) >= since)
         .filter_map(|claim| Some((claim, claim.condition(at)?)))
         .find(|(_, condition)| condition.status != "True")
         .map(|(claim, condition)| (claim, quoted(&format!("{}: {}", condition.reason, condition.message))))
 }
 
 fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let claim = stuck_claim(evidence, "Launched", None)
+    let pod = waiting_pod(failure, evidence)?;
+    let claim = stuck_claim(evidence, pod, "Launched", None)
         .filter(|(_, told)| has_any(told, &["fail", "error", "insufficient", "capacity", "denied"]));
     if let Some((claim, told)) = claim {
         return Some(
@@ -208,8 +216,8 @@ fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, "Registered", Some("Launched"))?;
+    let pod = waiting_pod(failure, evidence)?;
+    let (claim, told) = stuck_claim(evidence, pod, "Registered", Some("Launched"))?;
     Some(
         Finding::new(format!("the machine of NodeClaim {} was launched and has not joined the cluster ({told})", claim.name()))
             .next(format!("kubectl describe nodeclaim {}", shell_word(claim.name())))
@@ -218,8 +226,8 @@ fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_initialized(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, "Initialized", Some("Registered"))?;
+    let pod = waiting_pod(failure, evidence)?;
+    let (claim, told) = stuck_claim(evidence, pod, "Initialized", Some("Registered"))?;
     let node = claim.text("/status/nodeName");
     Some(
         Finding::new(format!("node {} has joined and does not become ready for pods ({told})", quoted(node)))
