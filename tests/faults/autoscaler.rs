@@ -1,6 +1,7 @@
 //! The autoscaler's check, with Karpenter whole and broken. Karpenter and its decisions are real; its nodes are kwok's.
 
 mod ground;
+mod stand_in;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::world::World;
 const SHORT: [&str; 2] = ["--step-timeout", "5s"];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         beside(world, "passes", passes),
         beside(world, "passes_beside_old_nodes", passes_beside_old_nodes),
         beside(world, "passes_with_scale_in", passes_with_scale_in),
@@ -35,7 +36,9 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         by_itself(world, "node_that_karpenter_has_not_added", foreign_node),
         by_itself(world, "karpenter_stopped", karpenter_stopped),
         by_itself(world, "kubelets_stay_silent", kubelets_stay_silent),
-    ]
+    ];
+    trials.extend(stand_in::trials(world));
+    trials
 }
 
 /// Demands the verdict Failed at a step with these words, and nothing left.

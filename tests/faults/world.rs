@@ -8,7 +8,7 @@ use test_cluster::{Cluster, Profile, Progress};
 use tokio::runtime::Runtime;
 
 /// Components besides the full profile that trials need.
-const WITH: &[&str] = &["karpenter", "kwok"];
+const WITH: &[&str] = &["cluster-autoscaler-stand-in", "karpenter", "kwok"];
 
 /// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
 const NAME: &str = "KIBERTAS_TEST_CLUSTER";
