@@ -5,9 +5,12 @@
 //! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
 
 mod access;
+mod account;
 mod autoscaler;
 mod cert_manager;
+mod ingress;
 mod interruption;
+mod rollouts;
 mod run;
 mod world;
 
@@ -37,8 +40,13 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [cert_manager::trials(world), autoscaler::trials(world), access::trials(world), interruption::trials(world)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let parts = [
+        ingress::trials,
+        cert_manager::trials,
+        rollouts::trials,
+        autoscaler::trials,
+        access::trials,
+        interruption::trials,
+    ];
+    parts.iter().flat_map(|trials| trials(world)).collect()
 }

@@ -11,7 +11,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use super::super::run::{self, Report, Running};
-use super::super::world::{World, alone, on_whole};
+use super::super::world::{Environment, World, alone, on_whole};
 
 /// The key of the label; its value is the trial's name, so that trials do not meet.
 pub(super) const KEY: &str = "trial";
@@ -24,7 +24,6 @@ pub(super) struct Ground<'w> {
     /// The value of the trial's label.
     pub(super) label: &'static str,
     folder: tempfile::TempDir,
-    settings: Vec<String>,
 }
 
 /// A trial beside others.
@@ -51,8 +50,7 @@ impl<'w> Ground<'w> {
         label: &'static str,
         body: impl FnOnce(&Ground) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
-        let settings = vec![format!("autoscaler.nodeLabelKey={KEY}"), format!("autoscaler.nodeLabelValue={label}")];
-        let ground = Ground { world, label, folder: tempfile::tempdir()?, settings };
+        let ground = Ground { world, label, folder: tempfile::tempdir()? };
         let outcome = body(&ground);
         let cleared = ground.clear();
         outcome.and(cleared)
@@ -111,20 +109,19 @@ impl<'w> Ground<'w> {
         self.world.kubectl(args)
     }
 
-    /// The arguments of a run under the trial's label.
-    fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        let settings = self.settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
-        std::iter::once("autoscaler").chain(settings).chain(more.iter().copied()).collect()
+    /// The program's environment, with the trial's label.
+    fn environment(&self) -> Environment {
+        self.world.environment_with(&[("NODE_LABEL_KEY", KEY), ("NODE_LABEL_VALUE", self.label)])
     }
 
     /// Runs the check under the trial's label.
     pub(super) fn test(&self, more: &[&str]) -> Result<Report, Failed> {
-        run::test(&self.world.kubeconfig(), &self.arguments(more))
+        run::test(&self.environment(), &[&["autoscaler"], more].concat())
     }
 
     /// Starts the check under the trial's label, and returns when its replicas are there.
     pub(super) fn started(&self, more: &[&str]) -> Result<Running, Failed> {
-        let mut running = run::start(&self.world.kubeconfig(), &self.arguments(more))?;
+        let mut running = run::start(&self.environment(), &[&["autoscaler"], more].concat())?;
         running.until("deployment")?;
         Ok(running)
     }

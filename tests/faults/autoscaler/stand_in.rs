@@ -61,19 +61,23 @@ fn fails(ground: &Ground, step: &str, words: &[&str]) -> Result<(), Failed> {
 
 fn passes_with_scale_in(ground: &Ground) -> Result<(), Failed> {
     ground.node("old", |_| {})?;
-    with_group(ground, |_| {}, || {
-        let report = test(ground, &["--set", "autoscaler.scaleIn=true"])?;
-        report.expect_pass()?;
-        let groups = report.evidence("scale-up triggered", "groups").as_str().unwrap_or_default();
-        if !groups.contains("stand-in-passes-with-scale-in 0->1 (max: 3)") {
-            return Err(format!("the step does not tell which group grows: {groups:?}").into());
-        }
-        let node = report.evidence("replica on the new node", "node")["name"].as_str().unwrap_or_default();
-        if !node.starts_with("stand-in-passes-with-scale-in-") {
-            return Err(format!("the replica's node is not of the group: {node:?}").into());
-        }
-        Ok(())
-    })
+    with_group(
+        ground,
+        |_| {},
+        || {
+            let report = test(ground, &["--set", "autoscaler.scaleIn=true"])?;
+            report.expect_pass()?;
+            let groups = report.evidence("scale-up triggered", "groups").as_str().unwrap_or_default();
+            if !groups.contains("stand-in-passes-with-scale-in 0->1 (max: 3)") {
+                return Err(format!("the step does not tell which group grows: {groups:?}").into());
+            }
+            let node = report.evidence("replica on the new node", "node")["name"].as_str().unwrap_or_default();
+            if !node.starts_with("stand-in-passes-with-scale-in-") {
+                return Err(format!("the replica's node is not of the group: {node:?}").into());
+            }
+            Ok(())
+        },
+    )
 }
 
 fn no_group_matches(ground: &Ground) -> Result<(), Failed> {
@@ -103,21 +107,35 @@ fn replicas_are_expendable(ground: &Ground) -> Result<(), Failed> {
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "trial-expendable"}, "value": -11,
     });
     ground.apply(&class)?;
-    let outcome = with_group(ground, |_| {}, || {
-        let report = test(ground, &["--set", "autoscaler.priorityClass=trial-expendable"])?;
-        report.expect(3, "inconclusive", Some("scale-up triggered"), &["pods below priority -10 for expendable"])?;
-        report.expect_clean()
-    });
+    let outcome = with_group(
+        ground,
+        |_| {},
+        || {
+            let report = test(ground, &["--set", "autoscaler.priorityClass=trial-expendable"])?;
+            report.expect(
+                3,
+                "inconclusive",
+                Some("scale-up triggered"),
+                &["pods below priority -10 for expendable"],
+            )?;
+            report.expect_clean()
+        },
+    );
     ground.kubectl(&["delete", "priorityclass", "trial-expendable"])?;
     outcome
 }
 
 fn stopped(ground: &Ground) -> Result<(), Failed> {
-    with_group(ground, |_| {}, || {
-        let _stopped = ground.world.stopped(STAND_IN)?;
-        let words = ["Cluster Autoscaler does not run, or does not see the replicas: it has said nothing about them"];
-        fails(ground, "scale-up triggered", &words)
-    })
+    with_group(
+        ground,
+        |_| {},
+        || {
+            let _stopped = ground.world.stopped(STAND_IN)?;
+            let words =
+                ["Cluster Autoscaler does not run, or does not see the replicas: it has said nothing about them"];
+            fails(ground, "scale-up triggered", &words)
+        },
+    )
 }
 
 fn foreign_node(ground: &Ground) -> Result<(), Failed> {
