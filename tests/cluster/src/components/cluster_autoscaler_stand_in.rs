@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::component::{Component, Facts};
 use crate::context::Context;
 use crate::process::Invocation;
-use crate::ready::{self, Seen};
+use crate::ready::Seen;
 use crate::{Error, Result, command, identity, manifest};
 
 /// The program, and the name of everything that belongs to it.
