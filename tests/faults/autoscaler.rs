@@ -230,7 +230,7 @@ fn kubelets_stay_silent(ground: &Ground) -> Result<(), Failed> {
     running.until("node ready")?;
     drop(stopped);
     let report = running.finish()?;
-    let words = ["does not become ready for pods", "its kubelet has not reported yet"];
+    let words = ["the new node of Karpenter to be ready for pods", "its kubelet has not reported yet"];
     report.expect(1, "failed", Some("node ready"), &words)?;
     report.expect_clean()
 }

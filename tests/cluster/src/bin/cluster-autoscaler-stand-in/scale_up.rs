@@ -33,7 +33,8 @@ pub(crate) fn plan<'a>(
     let mut plan = Plan::default();
     let mut free = on_their_way.clone();
     let mut helped: Vec<(&Pod, &Group)> = Vec::new();
-    for pod in pods.iter().filter(|pod| waits(pod)) {
+    // Without groups there is nothing to say about.
+    for pod in pods.iter().filter(|pod| waits(pod) && !groups.is_empty()) {
         let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
         let mut found = None;
         let coming = groups
