@@ -146,7 +146,7 @@ fn nodes_are_kept_by_design(ground: &Ground) -> Result<(), Failed> {
 
 fn anti_affinity_without_host_names(ground: &Ground) -> Result<(), Failed> {
     ground.node("old", |node| {
-        drop(node["metadata"]["labels"].as_object_mut().map(|l| l.remove("kubernetes.io/hostname")))
+        drop(node["metadata"]["labels"].as_object_mut().map(|l| l.remove("kubernetes.io/hostname")));
     })?;
     let words =
         ["run together on node anti-affinity-without-host-names-old", "no label kubernetes.io/hostname", "certain"];

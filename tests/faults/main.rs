@@ -1,7 +1,7 @@
 //! The harness's own truth: each trial breaks the real test cluster in one way and demands the verdict and the reason.
 //!
 //! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` (or the one that
-//! KIBERTAS_TEST_CLUSTER names) is brought up and left up for the next run.
+//! `KIBERTAS_TEST_CLUSTER` names) is brought up and left up for the next run.
 //! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
 
 mod access;
