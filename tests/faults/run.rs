@@ -129,9 +129,21 @@ impl Report {
         Ok(())
     }
 
+    /// What a step of the one check has recorded.
+    pub(crate) fn evidence(&self, step: &str, key: &str) -> &Value {
+        let steps = self.check()["steps"].as_array();
+        let step = steps.into_iter().flatten().find(|one| one["name"] == step);
+        step.map_or(&Value::Null, |step| &step["evidence"][key])
+    }
+
     /// Demands a pass that left nothing behind.
     pub(crate) fn expect_pass(&self) -> Result<(), Failed> {
         self.expect(0, "passed", None, &[])?;
+        self.expect_clean()
+    }
+
+    /// Demands that everything that the check created is gone.
+    pub(crate) fn expect_clean(&self) -> Result<(), Failed> {
         if self.check()["cleanup"]["verdict"] == "passed" {
             Ok(())
         } else {

@@ -109,9 +109,19 @@ fn waiting_pod<'a>(failure: &Failure, evidence: &'a Evidence) -> Option<&'a Obje
         .flatten()
 }
 
+const KARPENTER: &str = "Karpenter";
+const CLUSTER_AUTOSCALER: &str = "Cluster Autoscaler";
+
+/// The same, unless the failure expects the node of the other autoscaler by name: in a cluster with both, each speaks about every
+/// pod that waits, and what the other one says is of no account.
+fn waiting_for<'a>(autoscaler: &str, failure: &Failure, evidence: &'a Evidence) -> Option<&'a Object> {
+    let other = if autoscaler == KARPENTER { CLUSTER_AUTOSCALER } else { KARPENTER };
+    waiting_pod(failure, evidence).filter(|_| !failure.expected.contains(other))
+}
+
 /// What an autoscaler said last about a pod that still has no node.
-fn said<'a>(failure: &Failure, evidence: &'a Evidence, words: &[&str]) -> Option<&'a EventSeen> {
-    waiting_pod(failure, evidence)?;
+fn said<'a>(autoscaler: &str, failure: &Failure, evidence: &'a Evidence, words: &[&str]) -> Option<&'a EventSeen> {
+    waiting_for(autoscaler, failure, evidence)?;
     let reasons = ["FailedScheduling", "NotTriggerScaleUp", "NoCompatibleInstanceTypes"];
     let waits = |event: &&EventSeen| unscheduled(evidence).any(|(pod, _)| pod.name() == event.name);
     evidence
@@ -128,7 +138,7 @@ const NODEPOOLS: &str =
 
 fn nodepool_limit(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let words = ["exceed limits for nodepool", "limits exceeded", "would exceed limits", "exceeds limits"];
-    let event = said(failure, evidence, &words)?;
+    let event = said(KARPENTER, failure, evidence, &words)?;
     let pool = between(&event.message, "exceed limits for nodepool: \"", "\"")
         .or_else(|| between(&event.message, "nodepool \"", "\""));
     let pool = pool.map_or_else(String::new, |pool| format!(" {}", quoted(pool)));
@@ -140,7 +150,7 @@ fn nodepool_limit(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn nodepool_missing(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
+    waiting_for(KARPENTER, failure, evidence)?;
     let none = evidence.has_all("NodePool") && evidence.of_kind("NodePool").next().is_none();
     let karpenter_only =
         !evidence.events.iter().any(|event| matches!(event.reason.as_str(), "NotTriggerScaleUp" | "TriggeredScaleUp"));
@@ -149,7 +159,7 @@ fn nodepool_missing(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn nodepool_not_ready(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
+    waiting_for(KARPENTER, failure, evidence)?;
     let pools: Vec<&Object> = evidence.of_kind("NodePool").collect();
     let bad = |pool: &&&Object| pool.condition("Ready").is_some_and(|condition| condition.status != "True");
     let pool = pools.iter().find(bad).filter(|_| pools.iter().all(|pool| bad(&pool)))?;
@@ -166,6 +176,7 @@ fn nodepool_not_ready(failure: &Failure, evidence: &Evidence) -> Option<Finding>
 
 fn nodepool_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let event = said(
+        KARPENTER,
         failure,
         evidence,
         &["incompatible with nodepool", "incompatible requirements", "no instance type", "did not tolerate"],
@@ -177,19 +188,27 @@ fn nodepool_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Findi
     )
 }
 
-/// A claim that is stuck at a condition, all earlier ones being met.
-fn stuck_claim<'a>(evidence: &'a Evidence, at: &str, after: Option<&str>) -> Option<(&'a Object, String)> {
+/// A claim that is stuck at a condition, all earlier ones being met. One that is older than the pod was not made for it.
+fn stuck_claim<'a>(
+    evidence: &'a Evidence,
+    pod: &Object,
+    at: &str,
+    after: Option<&str>,
+) -> Option<(&'a Object, String)> {
+    let created = |object: &Object| object.text("/metadata/creationTimestamp").to_owned();
+    let since = created(pod);
     let claims =
         evidence.of_kind("NodeClaim").filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
     claims
+        .filter(|claim| created(claim) >= since)
         .filter_map(|claim| Some((claim, claim.condition(at)?)))
         .find(|(_, condition)| condition.status != "True")
         .map(|(claim, condition)| (claim, quoted(&format!("{}: {}", condition.reason, condition.message))))
 }
 
 fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let claim = stuck_claim(evidence, "Launched", None)
+    let pod = waiting_pod(failure, evidence)?;
+    let claim = stuck_claim(evidence, pod, "Launched", None)
         .filter(|(_, told)| has_any(told, &["fail", "error", "insufficient", "capacity", "denied"]));
     if let Some((claim, told)) = claim {
         return Some(
@@ -208,8 +227,8 @@ fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, "Registered", Some("Launched"))?;
+    let pod = waiting_for(KARPENTER, failure, evidence)?;
+    let (claim, told) = stuck_claim(evidence, pod, "Registered", Some("Launched"))?;
     Some(
         Finding::new(format!("the machine of NodeClaim {} was launched and has not joined the cluster ({told})", claim.name()))
             .next(format!("kubectl describe nodeclaim {}", shell_word(claim.name())))
@@ -218,8 +237,8 @@ fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_initialized(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, "Initialized", Some("Registered"))?;
+    let pod = waiting_for(KARPENTER, failure, evidence)?;
+    let (claim, told) = stuck_claim(evidence, pod, "Initialized", Some("Registered"))?;
     let node = claim.text("/status/nodeName");
     Some(
         Finding::new(format!("node {} has joined and does not become ready for pods ({told})", quoted(node)))
@@ -229,7 +248,12 @@ fn not_initialized(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn group_at_maximum(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let event = said(failure, evidence, &["max node group size reached", "max cluster", "max limit reached"])?;
+    let event = said(
+        CLUSTER_AUTOSCALER,
+        failure,
+        evidence,
+        &["max node group size reached", "max cluster", "max limit reached"],
+    )?;
     Some(
         Finding::new(format!(
             "the node groups that would fit pod {} are as large as they may be: {}",
@@ -244,7 +268,7 @@ fn group_at_maximum(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn group_in_backoff(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let event = said(failure, evidence, &["in backoff after failed scale-up"])?;
+    let event = said(CLUSTER_AUTOSCALER, failure, evidence, &["in backoff after failed scale-up"])?;
     Some(
         Finding::new(format!("Cluster Autoscaler rests after failed scale-ups: {}", quoted(&event.message)))
             .next("kubectl -n kube-system get configmap cluster-autoscaler-status -o yaml")
@@ -253,7 +277,7 @@ fn group_in_backoff(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn group_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let event = said(failure, evidence, &["didn't trigger scale-up"])?;
+    let event = said(CLUSTER_AUTOSCALER, failure, evidence, &["didn't trigger scale-up"])?;
     Some(
         Finding::new(format!(
             "no node group of Cluster Autoscaler fits pod {}: {}",
@@ -280,4 +304,36 @@ fn silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
         None => Finding::new(format!("no autoscaler has said anything about pod {}: none is installed, or it does not run", pod.name()))
             .next("kubectl get deployments -A -l 'app.kubernetes.io/name in (karpenter,cluster-autoscaler,aws-cluster-autoscaler)'"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As both spoke about the same pod on a real cluster that has both.
+    #[test]
+    fn in_a_cluster_with_both_only_the_expected_one_is_heard() {
+        let event =
+            |reason: &str, message: &str| json!({"reason": reason, "kind": "Pod", "name": "p", "message": message});
+        let unschedulable =
+            json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"});
+        let evidence: Evidence = serde_json::from_value(json!({
+            "check": "autoscaler",
+            "objects": [{"kind": "Pod", "metadata": {"name": "p"}, "status": {"conditions": [unschedulable]}}],
+            "events": [
+                event("FailedScheduling", "Failed to schedule pod, incompatible requirements, label \"trial\" does not have known values"),
+                event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached"),
+            ],
+        }))
+        .unwrap();
+        let heard = |expected: &str| {
+            let failure = Failure::failed(expected);
+            (nodepool_incompatible(&failure, &evidence).is_some(), group_at_maximum(&failure, &evidence).is_some())
+        };
+        assert_eq!(heard("Karpenter to ask for a node"), (true, false));
+        assert_eq!(heard("Cluster Autoscaler to ask for a node"), (false, true));
+        assert_eq!(heard("a ready pod"), (true, true), "who should act is not known");
+    }
 }

@@ -92,7 +92,12 @@ pub(super) static CAUSES: &[Cause] = &[
 ];
 
 /// The first pod without a node of which the scheduler says one of these things.
+///
+/// The autoscaler's check makes pods that fit on no node: there, that they do not is no cause but what the autoscaler should act on.
 fn said<'a>(evidence: &'a Evidence, words: &str) -> Option<(&'a Object, &'a str)> {
+    if evidence.check == "autoscaler" {
+        return None;
+    }
     // What follows `preemption:` is about other pods.
     let own = |message: &'a str| message.split_once(" preemption:").map_or(message, |(own, _)| own);
     unscheduled(evidence).map(|(pod, message)| (pod, own(message))).find(|(_, message)| message.contains(words))
