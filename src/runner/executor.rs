@@ -123,7 +123,7 @@ impl Run<'_> {
             failure,
             start_ms: self.bus.at_ms(started),
             duration_ms,
-            namespace: Some(cx.scratch.namespace.clone()),
+            namespace: check.works_in_namespace().then(|| cx.scratch.namespace.clone()),
             steps: cx.steps.borrow_mut().drain(..).flatten().collect(),
             cleanup,
             api_requests: cx.api_requests(),
@@ -162,7 +162,9 @@ impl Run<'_> {
     async fn prove(&self, check: &dyn Check, cx: &Context) -> Result<(), Failure> {
         let proof = async {
             cx.step("permissions", async |step| preflight::permissions(cx, step, check).await).await?;
-            cx.step("namespace", async |step| cx.scratch.create_namespace(&cx.client, step).await).await?;
+            if check.works_in_namespace() {
+                cx.step("namespace", async |step| cx.scratch.create_namespace(&cx.client, step).await).await?;
+            }
             check.run(cx).await
         };
         let proof = AssertUnwindSafe(proof).catch_unwind();

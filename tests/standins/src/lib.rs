@@ -5,6 +5,8 @@
 //! lets a test's [`Script`](script::Script) answer in their place.
 
 pub mod authority;
+pub mod datadog;
+pub mod kubernetes;
 pub mod proxy;
 pub mod request;
 pub mod script;
