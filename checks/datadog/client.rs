@@ -14,6 +14,7 @@ use super::limit::Limit;
 use super::settings::Settings;
 use crate::clock;
 use crate::cluster::connect::innermost;
+use crate::tls;
 
 /// What is read of a reply, in bytes: a thousand hosts' points of an hour are a tenth of it.
 const MOST_OF_BODY: usize = 64 * 1024 * 1024;
@@ -144,15 +145,8 @@ impl<'a> Api<'a> {
         if error.is_timeout() {
             return NoReply::Unreachable(format!("no answer within {} s", self.settings.http_timeout.as_secs_f64()));
         }
-        let mut link: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(cause) = link {
-            if let Some(io) = cause.downcast_ref::<std::io::Error>()
-                && let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
-                && matches!(tls, rustls::Error::InvalidCertificate(_))
-            {
-                return NoReply::Untrusted(tls.to_string());
-            }
-            link = cause.source();
+        if let Some(tls @ rustls::Error::InvalidCertificate(_)) = tls::error_in(error) {
+            return NoReply::Untrusted(tls.to_string());
         }
         match innermost(error) {
             // What the C library's resolver says of a name that does not exist, other than of a server that does not answer.

@@ -14,7 +14,7 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use self::client::{Api, Reply};
-use self::series::{Findings, Fresh, Point};
+use self::series::{Findings, Fresh, Point, Proof};
 use self::settings::Settings;
 use crate::check::{About, Check, Grant, NotConfigured};
 use crate::clock;
@@ -30,6 +30,8 @@ pub struct Datadog;
 const LOOK_BACK: i64 = 3600;
 /// How far back before what counts as fresh the later queries look, in seconds. The shorter the span the finer Datadog's intervals.
 const MARGIN: i64 = 60;
+/// How far ahead of its clock Datadog takes points, in seconds; the first queries look there, for clocks that are wrong.
+const LOOK_AHEAD: i64 = 600;
 
 impl Check for Datadog {
     fn about(&self) -> &'static About {
@@ -84,8 +86,9 @@ async fn prove(cx: &Context) -> Result<(), Failure> {
 
     cx.step("API key valid", async |step| api_key_valid(api, step).await).await?;
     let first = cx.step("query accepted", async |step| query_accepted(api, step).await).await?;
+    let after = first.last();
     let known = cx.step("series of this cluster", async |step| series_of_cluster(api, step, first).await).await?;
-    cx.step("fresh points", async |step| fresh_points(api, step, started + api.ahead(), known).await).await
+    cx.step("fresh points", async |step| fresh_points(api, step, started + api.ahead(), after, known).await).await
 }
 
 /// The API key alone.
@@ -140,37 +143,45 @@ async fn series_of_cluster(api: &Api<'_>, step: &Step, first: Findings) -> Resul
     Ok(found)
 }
 
-/// A point that is fresh. `started`: the check's start by Datadog's clock.
-async fn fresh_points(api: &Api<'_>, step: &Step, started: i64, known: Findings) -> Result<(), Failure> {
+/// A point that is fresh. `started`: the check's start by Datadog's clock; `after`: the last point at the first question.
+async fn fresh_points(
+    api: &Api<'_>,
+    step: &Step,
+    started: i64,
+    after: Option<Point>,
+    known: Findings,
+) -> Result<(), Failure> {
     let settings = api.settings;
     let freshness = settings.freshness.map(|span| i64::try_from(span.as_secs()).unwrap_or(LOOK_BACK));
     // The window slides: each question is about the time until now.
     let since = || freshness.map_or(started, |span| api.now() - span);
+    let proof = if freshness.is_some() { Proof::Recent } else { Proof::Arrived { after } };
     let expected = match freshness {
         Some(span) => format!("a point of {} that is at most {span} s old", settings.tag),
         None => format!("a point of {} that is newer than the check's start", settings.tag),
     };
-    let before = RefCell::new(known.newest(api.now()));
-    let nulls = known.nulls > 0 && known.points.is_empty();
-    let fresh = match series::look(&known, since(), api.now(), None) {
+    let before = RefCell::new(known.last());
+    // Where the whole hour before had no value either, the answer to the narrow question says too little.
+    let nulls = if known.points.is_empty() { known.nulls } else { 0 };
+    let judge = async |reply: &Reply| match judged(api, reply).await {
+        Look::Found(mut findings) => {
+            let earlier = *before.borrow();
+            before.replace([findings.last(), earlier].into_iter().flatten().max_by_key(|point| point.at));
+            findings.nulls += nulls;
+            series::look(&findings, since(), api.now(), proof, earlier)
+        }
+        Look::NotYet(seen) => Look::NotYet(seen),
+        Look::Never(failure) => Look::Never(failure),
+    };
+    let fresh = match series::look(&known, since(), api.now(), proof, None) {
         Look::Found(fresh) => fresh,
+        _ if series::is_ahead(known.last(), api.now()) => api
+            .until(step, &expected, async || ask_back(api).await, judge)
+            .await
+            .map_err(|f| stopped(api, f, &before))?,
         _ => {
-            let judge = async |reply: &Reply| match judged(api, reply).await {
-                Look::Found(mut findings) => {
-                    let now = api.now();
-                    let earlier = *before.borrow();
-                    let newest = [findings.newest(now), earlier].into_iter().flatten().max_by_key(|point| point.at);
-                    before.replace(newest);
-                    // Where the whole hour before had no value either, the answer to the narrow question says too little.
-                    findings.nulls += if nulls { known.nulls } else { 0 };
-                    series::look(&findings, since(), now, earlier)
-                }
-                Look::NotYet(seen) => Look::NotYet(seen),
-                Look::Never(failure) => Look::Never(failure),
-            };
             let ask = async || api.query(&settings.query, since() - MARGIN, api.now()).await;
-            let outcome = api.until(step, &expected, ask, judge).await;
-            outcome.map_err(|failure| stopped(settings, failure, before.into_inner(), api.now()))?
+            api.until(step, &expected, ask, judge).await.map_err(|f| stopped(api, f, &before))?
         }
     };
     tell(api, step, fresh, since());
@@ -190,7 +201,7 @@ fn tell(api: &Api<'_>, step: &Step, fresh: Fresh, since: i64) {
 
 async fn ask_back(api: &Api<'_>) -> Result<Reply, client::NoReply> {
     let now = api.now();
-    api.query(&api.settings.query, now - LOOK_BACK, now).await
+    api.query(&api.settings.query, now - LOOK_BACK, now + LOOK_AHEAD).await
 }
 
 /// What a reply to a query holds; refusals are final.
@@ -255,16 +266,20 @@ fn nobody_sends(settings: &Settings, failure: Failure, others: &[String]) -> Fai
         .next("compare CLUSTER_NAME with the agent's DD_CLUSTER_NAME")
 }
 
-fn stopped(settings: &Settings, failure: Failure, newest: Option<Point>, now: i64) -> Failure {
+fn stopped(api: &Api<'_>, failure: Failure, newest: &RefCell<Option<Point>>) -> Failure {
     if failure.cause.is_some() {
         return failure;
     }
+    let newest = *newest.borrow();
     let cause = match newest {
+        _ if series::is_ahead(newest, api.now()) => {
+            "the agent sends no more, and the clock of a host of it is ahead of Datadog's".to_owned()
+        }
         Some(newest) => format!(
             "the agent stopped sending {} s ago, or what it sends does not reach Datadog",
-            (now - newest.at).max(0)
+            (api.now() - newest.at).max(0)
         ),
-        None => format!("the series of {} have no values: the agent sends the metric no more", settings.tag),
+        None => format!("the series of {} have no values: the agent sends the metric no more", api.settings.tag),
     };
     failure
         .because(Certainty::Likely, Origin::Cluster, cause)

@@ -6,8 +6,7 @@ use crate::cluster::Look;
 
 /// Points that are younger than this, in seconds, may still change: other hosts' values, or the rest of an interval, are yet to come.
 const SETTLED_AFTER: i64 = 60;
-/// How far ahead of Datadog's clock a point may be, in seconds. Datadog takes points up to ten minutes ahead; one from a host whose
-/// clock is wrong would be "newer than the start" without having been sent after it.
+/// How far ahead of Datadog's clock a point is taken for one of now, in seconds. Datadog takes points up to ten minutes ahead.
 ///
 /// <https://docs.datadoghq.com/api/latest/metrics/submit-metrics/>
 const AHEAD: i64 = 5;
@@ -65,6 +64,11 @@ impl Findings {
     pub(super) fn newest(&self, now: i64) -> Option<Point> {
         self.points.iter().rev().find(|point| point.at <= now + AHEAD).copied()
     }
+
+    /// The newest point with a value, be it ahead of the time.
+    pub(super) fn last(&self) -> Option<Point> {
+        self.points.last().copied()
+    }
 }
 
 #[allow(clippy::cast_possible_truncation)] // a time in milliseconds fits for ages
@@ -92,6 +96,18 @@ pub(super) fn clusters(reply: &Value, tag_key: &str) -> Vec<String> {
     names
 }
 
+/// What makes a point a proof.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Proof {
+    /// It was not there at the first question, so it has been sent since, whatever the clock of its host says.
+    Arrived {
+        /// The last point at the first question.
+        after: Option<Point>,
+    },
+    /// It is from now, by Datadog's clock.
+    Recent,
+}
+
 /// What is fresh.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fresh {
@@ -103,28 +119,39 @@ pub(super) struct Fresh {
     pub(super) count: usize,
 }
 
-/// Looks for a fresh point: at `since` or later, and not from the future. A settled one goes first.
+/// Looks for a point that proves arrival, at `since` or later. A settled one goes first.
 ///
 /// `before`: the newest point that was known earlier, for the words.
-pub(super) fn look(findings: &Findings, since: i64, now: i64, before: Option<Point>) -> Look<Fresh> {
-    let fresh: Vec<Point> =
-        findings.points.iter().filter(|point| point.at >= since && point.at <= now + AHEAD).copied().collect();
+pub(super) fn look(findings: &Findings, since: i64, now: i64, proof: Proof, before: Option<Point>) -> Look<Fresh> {
+    let proves = |point: &&Point| {
+        point.at >= since
+            && match proof {
+                Proof::Arrived { after } => after.is_none_or(|after| point.at > after.at),
+                Proof::Recent => point.at <= now + AHEAD,
+            }
+    };
+    let fresh: Vec<Point> = findings.points.iter().filter(proves).copied().collect();
     let settled = fresh.iter().rev().find(|point| point.at <= now - SETTLED_AFTER);
     if let Some(point) = settled.or(fresh.last()) {
         return Look::Found(Fresh { point: *point, settled: settled.is_some(), count: fresh.len() });
     }
-    let ahead = findings.points.iter().filter(|point| point.at > now + AHEAD).count();
-    let newest = [findings.newest(now), before].into_iter().flatten().max_by_key(|point| point.at);
+    let newest = [findings.last(), before].into_iter().flatten().max_by_key(|point| point.at);
     Look::NotYet(match newest {
-        _ if ahead > 0 => {
-            format!("only points from the future ({ahead} of them): a clock of the cluster is ahead of Datadog's")
-        }
+        Some(newest) if newest.at > now + AHEAD => format!(
+            "no new point, and the last is {} ahead of Datadog's clock: a clock of the cluster is wrong",
+            age(newest.at - now)
+        ),
         Some(newest) => {
             format!("the newest point is {} old, from before {}", age(now - newest.at), from_what(since, now))
         }
         None if findings.nulls > 0 => format!("all {} points are null", findings.nulls),
         None => "no point".to_owned(),
     })
+}
+
+/// Whether a point is ahead of the time, so that its time says nothing about when it was sent.
+pub(super) fn is_ahead(point: Option<Point>, now: i64) -> bool {
+    point.is_some_and(|point| point.at > now + AHEAD)
 }
 
 fn from_what(since: i64, now: i64) -> String {
@@ -154,7 +181,7 @@ mod tests {
     }
 
     fn seen(points: &[(i64, Option<f64>)], since: i64) -> Result<(i64, bool), String> {
-        match look(&Findings::read(&reply(TAG, points), TAG), NOW - since, NOW, None) {
+        match look(&Findings::read(&reply(TAG, points), TAG), NOW - since, NOW, Proof::Recent, None) {
             Look::Found(fresh) => Ok((NOW - fresh.point.at, fresh.settled)),
             Look::NotYet(seen) => Err(seen),
             Look::Never(failure) => panic!("{failure}"),
@@ -199,11 +226,26 @@ mod tests {
         assert_eq!(seen(&[(5, None), (3, None)], 10).unwrap_err(), "all 2 points are null");
         assert_eq!(seen(&[], 10).unwrap_err(), "no point");
         assert!(seen(&[(300, Some(1.0)), (3, None)], 10).unwrap_err().contains("the newest point is 5 min old"));
-        assert!(seen(&[(-400, Some(1.0))], 10).unwrap_err().contains("from the future"));
+        assert!(seen(&[(-400, Some(1.0))], 10).unwrap_err().contains("6 min ahead of Datadog's clock"));
         assert_eq!(seen(&[(-400, Some(1.0)), (4, Some(1.0))], 10), Ok((4, false)));
         let before = Some(Point { at: NOW - 7300, value: 1.0 });
-        let Look::NotYet(told) = look(&Findings::default(), NOW - 10, NOW, before) else { panic!() };
+        let Look::NotYet(told) = look(&Findings::default(), NOW - 10, NOW, Proof::Recent, before) else { panic!() };
         assert!(told.contains("2 h old"), "{told}");
+    }
+
+    #[test]
+    fn what_was_there_at_the_first_question_has_not_arrived_since() {
+        let at = |ago: i64| Some(Point { at: NOW - ago, value: 1.0 });
+        let found = |points: &[(i64, Option<f64>)], after: Option<Point>| {
+            let findings = Findings::read(&reply(TAG, points), TAG);
+            matches!(look(&findings, NOW - 10, NOW, Proof::Arrived { after }, after), Look::Found(_))
+        };
+        assert!(found(&[(9, Some(1.0))], None), "a cluster that had sent nothing before");
+        assert!(found(&[(9, Some(1.0))], at(300)));
+        assert!(!found(&[(11, Some(1.0))], at(300)), "from before the start");
+        // A clock that is 400 s ahead: these points seem new, but were there before.
+        assert!(!found(&[(8, Some(1.0)), (-400, Some(1.0))], at(-400)));
+        assert!(found(&[(8, Some(1.0)), (-401, Some(1.0))], at(-400)));
     }
 
     #[test]

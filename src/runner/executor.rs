@@ -189,6 +189,9 @@ impl Run<'_> {
     }
 
     async fn clean_up(&self, name: &str, cx: &Context) -> Option<CleanupResult> {
+        if !cx.scratch.has_touched() {
+            return None;
+        }
         if self.options.keep {
             self.bus.emit(Event::Notice {
                 text: format!(
@@ -198,9 +201,6 @@ impl Run<'_> {
                 ),
             });
             return Some(CleanupResult { verdict: Verdict::Skipped, duration_ms: 0, survivors: Vec::new() });
-        }
-        if !cx.scratch.has_touched() {
-            return None;
         }
         self.bus.emit(Event::CleanupStarted { check: name.to_owned() });
         let cleanup = cx.scratch.clean_up(&cx.client, self.config.core.cleanup_timeout).await;

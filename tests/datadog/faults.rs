@@ -103,10 +103,11 @@ fn all_points_null() {
 }
 
 #[test]
-fn points_from_the_future() {
+fn clocks_of_nodes_ahead() {
     let outcome = at(site().receives(agent().clock_ahead(400).stopped_ago(5)));
-    outcome.ended("failed", "fresh points", "points from the future", "");
-    outcome.tell("the nodes' clocks are 400 s ahead");
+    let cause = "sends no more, and the clock of a host of it is ahead";
+    outcome.ended("failed", "fresh points", "6 min ahead of Datadog's clock", cause);
+    outcome.tell("stopped 5 s ago, the nodes' clocks are 400 s ahead");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn metrics_that_arrive() {
     for query in queries {
         assert_eq!(query.parameter("query"), "avg:kubernetes.cpu.user.total{kube_cluster_name:blue}");
         let to: i64 = query.parameter("to").parse().unwrap();
-        assert!((now() - to).abs() < 60, "seconds, not milliseconds");
+        assert!((now() - to).abs() < 700, "seconds, not milliseconds");
     }
 }
 
@@ -39,7 +39,7 @@ fn the_verdict_comes_at_most_a_second_after_the_point() {
     // The first point is there after 4 s and needs 2 s on its way.
     let begin = now();
     let datadog = Server::plain(site().receives(agent().starts_in(4).late(2))).unwrap();
-    let outcome = Run::at(&datadog.url()).args(&["--step-timeout", "20s"]).go();
+    let outcome = Run::at(&datadog.url()).step_timeout("20s").go();
     outcome.passed().tell("the agent comes up 4 s later, its points take 2 s");
     let until_there = f64::from(i32::try_from(begin + 6 - now()).unwrap()) + outcome.seconds();
     assert!(until_there < 1.5, "{until_there} s after the point was there");
@@ -49,7 +49,7 @@ fn the_verdict_comes_at_most_a_second_after_the_point() {
 #[test]
 fn late_points_are_waited_for() {
     let datadog = Server::plain(site().receives(agent().late(6))).unwrap();
-    let outcome = Run::at(&datadog.url()).args(&["--step-timeout", "20s"]).go();
+    let outcome = Run::at(&datadog.url()).step_timeout("20s").go();
     outcome.passed().tell("points arrive 6 s late");
     assert!((6.0..9.0).contains(&outcome.seconds()), "{}", outcome.seconds());
 }
@@ -67,7 +67,7 @@ fn with_a_freshness_two_questions_are_enough() {
 #[test]
 fn a_rate_limit_is_obeyed() {
     let datadog = Server::plain(site().limit(2, 4).receives(agent().starts_in(5))).unwrap();
-    let outcome = Run::at(&datadog.url()).args(&["--step-timeout", "30s"]).go();
+    let outcome = Run::at(&datadog.url()).step_timeout("30s").go();
     outcome.passed().tell("2 queries in 4 s allowed, the agent comes up 5 s later");
     // Not even once too often: what is left is known from the reply before.
     let queries = datadog.requests().into_iter().filter(|request| request.path == QUERY).count();
@@ -81,7 +81,7 @@ fn a_429_for_a_while_is_outlasted() {
     let limited = limited.header("X-RateLimit-Limit", 100).header("X-RateLimit-Period", 60);
     let limited = limited.header("X-RateLimit-Remaining", 0).header("X-RateLimit-Reset", 2);
     datadog.script().next(2, QUERY, Act::Reply(limited));
-    let outcome = Run::at(&datadog.url()).args(&["--step-timeout", "20s"]).go();
+    let outcome = Run::at(&datadog.url()).step_timeout("20s").go();
     outcome.passed().tell("429 twice, each for 2 s");
     let times: Vec<_> = datadog.requests().into_iter().filter(|request| request.path == QUERY).map(|r| r.at).collect();
     for pair in times[..3].windows(2) {
@@ -99,7 +99,7 @@ fn short_outages_are_outlasted() {
     let failed = Reply::json(200, &serde_json::json!({"status": "error", "error": "Query timed out"}));
     datadog.script().next(1, QUERY, Act::Reply(failed));
     let run = Run::at(&datadog.url()).env("KIBERTAS_DATADOG_HTTP_TIMEOUT", "1s");
-    run.args(&["--step-timeout", "20s"]).go().passed().tell("hang-ups, 502, silence and a timed-out query, once each");
+    run.step_timeout("20s").go().passed().tell("hang-ups, 502, silence and a timed-out query, once each");
 }
 
 #[test]
@@ -119,12 +119,18 @@ fn the_site_chooses_the_host_through_a_proxy_over_verified_tls() {
 fn a_clock_that_differs_from_datadogs() {
     for ahead in [300, -300] {
         // The agent's points are right by Datadog's clock.
-        let datadog = Server::plain(site().clock_ahead(ahead).receives(agent().clock_ahead(ahead))).unwrap();
+        let datadog = Server::plain(site().clock_ahead(ahead).receives(agent())).unwrap();
         let outcome = Run::at(&datadog.url()).go();
         outcome.passed().tell(&format!("Datadog's clock is {ahead} s ahead"));
         let seen = outcome.evidence("API key valid", "clockAheadSeconds").as_i64().unwrap();
         assert!((seen - ahead).abs() <= 1, "{seen}");
     }
+}
+
+#[test]
+fn nodes_whose_clocks_are_ahead() {
+    let datadog = Server::plain(site().receives(agent().clock_ahead(400))).unwrap();
+    Run::at(&datadog.url()).go().passed().tell("the nodes' clocks are 400 s ahead, the agent sends");
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) struct Run {
     api_server: Server<Kubernetes>,
     env: Vec<(String, String)>,
     args: Vec<String>,
+    step_timeout: &'static str,
 }
 
 /// What came of it.
@@ -40,8 +41,8 @@ impl Run {
         let api_server = Server::plain(cluster).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("kubeconfig"), api_server.kubeconfig("blue")).unwrap();
-        let run = Self { folder, api_server, env: Vec::new(), args: Vec::new() };
-        let run = run.env("DD_API_KEY", API_KEY).env("DD_APP_KEY", APP_KEY).args(&["--step-timeout", "5s"]);
+        let run = Self { folder, api_server, env: Vec::new(), args: Vec::new(), step_timeout: "5s" };
+        let run = run.env("DD_API_KEY", API_KEY).env("DD_APP_KEY", APP_KEY);
         if url.is_empty() { run } else { run.env("KIBERTAS_DATADOG_URL", url) }
     }
 
@@ -55,6 +56,12 @@ impl Run {
         self
     }
 
+    /// The longest that a step may take: 5 s where nothing else is said.
+    pub(crate) fn step_timeout(mut self, time: &'static str) -> Self {
+        self.step_timeout = time;
+        self
+    }
+
     /// Somewhere to put files for the run.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -64,7 +71,11 @@ impl Run {
     pub(crate) fn go(self) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));
         command.env_clear().env("KUBECONFIG", self.folder.path().join("kubeconfig")).envs(self.env);
-        let output = command.args(["test", "datadog-agent", "--output", "json"]).args(&self.args).output().unwrap();
+        let output = command
+            .args(["test", "datadog-agent", "--output", "json", "--step-timeout", self.step_timeout])
+            .args(&self.args)
+            .output()
+            .unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let writes = self.api_server.requests().iter().filter(|request| request.method != http::Method::GET).count();
         assert_eq!(writes, 0, "the check touches the cluster: {:?}", self.api_server.requests());
