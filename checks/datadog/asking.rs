@@ -55,9 +55,9 @@ impl Api<'_> {
                 Ok(reply) if reply.status == 200 && reply.has_error() && !reply.is_about_query() => {
                     (Duration::ZERO, troubled(&reply))
                 }
-                Err(NoReply::Unreachable(text)) => (Duration::ZERO, unreachable(text)),
+                Err(NoReply::Unreachable(text)) => (Duration::ZERO, unreachable(&text)),
                 Err(NoReply::NoSuchName(text)) if started.elapsed() < UNKNOWN_NAME => {
-                    (Duration::ZERO, unreachable(text))
+                    (Duration::ZERO, unreachable(&text))
                 }
                 Err(NoReply::NoSuchName(text)) => return never(self.unknown_name(&text)),
                 Err(NoReply::Untrusted(text)) => return never(self.untrusted(&text)),
@@ -183,7 +183,7 @@ fn troubled(reply: &Reply) -> Outage {
     }
 }
 
-fn unreachable(text: String) -> Outage {
+fn unreachable(text: &str) -> Outage {
     Outage {
         seen: format!("no answer from Datadog: {text}"),
         cause: UNREACHABLE,

@@ -94,6 +94,13 @@ impl Outcome {
         self.check()["durationMs"].as_f64().unwrap() / 1000.0
     }
 
+    /// When the verdict was there, in seconds since the epoch.
+    #[allow(clippy::cast_precision_loss)] // milliseconds since the epoch are exact in an f64
+    pub(crate) fn verdict_at(&self) -> f64 {
+        let started: jiff::Timestamp = self.json["started"].as_str().unwrap().parse().unwrap();
+        started.as_millisecond() as f64 / 1000.0 + self.check()["startMs"].as_f64().unwrap() / 1000.0 + self.seconds()
+    }
+
     /// The evidence of a step.
     pub(crate) fn evidence(&self, step: &str, key: &str) -> &Value {
         let steps = self.check()["steps"].as_array().unwrap();

@@ -5,6 +5,7 @@
 
 mod access;
 mod cert_manager;
+mod datadog;
 mod interruption;
 mod run;
 mod world;
@@ -35,5 +36,8 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [cert_manager::trials(world), access::trials(world), interruption::trials(world)].into_iter().flatten().collect()
+    [cert_manager::trials(world), datadog::trials(world), access::trials(world), interruption::trials(world)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

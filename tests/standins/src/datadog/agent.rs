@@ -39,10 +39,10 @@ impl Agent {
         self
     }
 
-    /// Starts to send in so many seconds.
+    /// Starts to send at a time, in seconds since the epoch.
     #[must_use]
-    pub fn starts_in(mut self, seconds: i64) -> Self {
-        self.from = now() + seconds;
+    pub fn starts_at(mut self, second: i64) -> Self {
+        self.from = second;
         self
     }
 
@@ -75,13 +75,13 @@ impl Agent {
         &self.tags
     }
 
-    /// Its points between two times that have arrived at `now`. The second that goes on has no value yet.
+    /// Its points between two times that have arrived at `now`, by Datadog's clock. The second that goes on has no value yet.
     pub(super) fn points(&self, from: i64, to: i64, now: i64) -> Vec<(i64, Option<f64>)> {
         let first = from.max(self.from + self.ahead);
         let last = to.min(self.until.saturating_add(self.ahead)).min(now - self.latency + self.ahead);
         let mut points: Vec<(i64, Option<f64>)> =
-            (first..=last).map(|at| (at, self.valued.then_some(1_000_000.0 + f64::from((at % 60) as i32)))).collect();
-        if last < to && !points.is_empty() && last + 1 <= now {
+            (first..=last).map(|at| (at, self.valued.then_some(1_000_000.0))).collect();
+        if last < to && !points.is_empty() && last < now {
             points.push((last + 1, None));
         }
         points
