@@ -29,6 +29,11 @@ pub trait Check: Sync {
         Ok(())
     }
 
+    /// Whether the check works in a namespace. One that only asks an outside service creates none and needs no permission.
+    fn works_in_namespace(&self) -> bool {
+        true
+    }
+
     /// Time that the check may take beyond the configured timeout, where its settings ask for a wait that lasts by nature, such as
     /// for a node to be removed again.
     fn beyond_timeout(&self, _values: &Values) -> Duration {
@@ -204,7 +209,13 @@ impl Grant {
     }
 }
 
-/// What every check needs: its own namespace, and the reading that explains a failure.
+/// All grants of a check: what every one needs, where it works in a namespace, and its own.
+pub fn all_grants(check: &dyn Check) -> impl Iterator<Item = &'static Grant> {
+    let common = if check.works_in_namespace() { COMMON_GRANTS } else { &[] };
+    common.iter().chain(check.grants())
+}
+
+/// What every check needs that works in a namespace: its own namespace, and the reading that explains a failure.
 pub static COMMON_GRANTS: &[Grant] = &[
     Grant::cluster(
         "",

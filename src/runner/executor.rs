@@ -124,7 +124,7 @@ impl Run<'_> {
             failure,
             start_ms: self.bus.at_ms(started),
             duration_ms,
-            namespace: Some(cx.scratch.namespace.clone()),
+            namespace: check.works_in_namespace().then(|| cx.scratch.namespace.clone()),
             steps: cx.steps.borrow_mut().drain(..).flatten().collect(),
             cleanup,
             api_requests: cx.api_requests(),
@@ -156,7 +156,9 @@ impl Run<'_> {
     async fn prove(&self, check: &dyn Check, cx: &Context) -> Result<(), Failure> {
         let proof = async {
             cx.step("permissions", async |step| preflight::permissions(cx, step, check).await).await?;
-            cx.step("namespace", async |step| cx.scratch.create_namespace(&cx.client, step).await).await?;
+            if check.works_in_namespace() {
+                cx.step("namespace", async |step| cx.scratch.create_namespace(&cx.client, step).await).await?;
+            }
             check.run(cx).await
         };
         let proof = AssertUnwindSafe(proof).catch_unwind();
@@ -181,6 +183,9 @@ impl Run<'_> {
     }
 
     async fn clean_up(&self, name: &str, cx: &Context) -> Option<CleanupResult> {
+        if !cx.scratch.has_touched() {
+            return None;
+        }
         if self.options.keep {
             self.bus.emit(Event::Notice {
                 text: format!(
@@ -190,9 +195,6 @@ impl Run<'_> {
                 ),
             });
             return Some(CleanupResult { verdict: Verdict::Skipped, duration_ms: 0, survivors: Vec::new() });
-        }
-        if !cx.scratch.has_touched() {
-            return None;
         }
         self.bus.emit(Event::CleanupStarted { check: name.to_owned() });
         let deadline = Instant::now() + self.config.core.cleanup_timeout;

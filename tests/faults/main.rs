@@ -8,6 +8,7 @@ mod access;
 mod account;
 mod autoscaler;
 mod cert_manager;
+mod datadog;
 mod ingress;
 mod interruption;
 mod rollouts;
@@ -45,6 +46,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         cert_manager::trials,
         rollouts::trials,
         autoscaler::trials,
+        datadog::trials,
         access::trials,
         interruption::trials,
     ];

@@ -71,7 +71,7 @@ fn seen<'a>(failure: &'a Failure, evidence: &Evidence, words: &[&str]) -> Option
 }
 
 fn rate_limited(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["429", "too many requests", "rate limit"])?;
+    let seen = seen(failure, evidence, &["HTTP 429", "too many requests", "rate limit"])?;
     Some(
         Finding::new(format!("Datadog allows no more queries for now: {}", quoted(seen))).next(
             "see Datadog's usage page for who uses up the limit of timeseries queries; run the check again later",
@@ -80,7 +80,7 @@ fn rate_limited(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn keys_rejected(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["401", "403", "forbidden", "unauthorized", "invalid api key"])?;
+    let seen = seen(failure, evidence, &["HTTP 401", "HTTP 403", "invalid api key"])?;
     Some(
         Finding::new(format!("Datadog does not accept the keys: {}", quoted(seen)))
             .next("see that DD_API_KEY and DD_APP_KEY belong to the organisation at DD_SITE, and that the application key has timeseries_query"),
@@ -117,7 +117,15 @@ fn down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let seen = seen(
         failure,
         evidence,
-        &["500", "502", "503", "504", "internal server error", "service unavailable", "bad gateway"],
+        &[
+            "HTTP 500",
+            "HTTP 502",
+            "HTTP 503",
+            "HTTP 504",
+            "internal server error",
+            "service unavailable",
+            "bad gateway",
+        ],
     )?;
     Some(
         Finding::new(format!("Datadog answers with an error of its own: {}", quoted(seen)))
