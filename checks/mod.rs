@@ -2,6 +2,7 @@
 
 pub mod autoscaler;
 pub mod cert_manager;
+pub mod fluent;
 pub mod ingress;
 pub mod rollouts;
 
@@ -14,4 +15,5 @@ pub static ALL: &[&dyn Check] = &[
     &cert_manager::CertManager,
     &rollouts::Rollouts,
     &autoscaler::Autoscaler,
+    &fluent::Fluent,
 ];
