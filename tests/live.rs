@@ -12,7 +12,7 @@ use test_cluster::{Cluster, Profile, Progress};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kibertas-rs");
 
 /// What the checks need besides the full profile.
-const WITH: &[&str] = &["kwok", "karpenter"];
+const WITH: &[&str] = &["kwok", "karpenter", "versitygw", "otel-collector"];
 
 /// What the checks run with.
 type Environment = Vec<(&'static str, String)>;

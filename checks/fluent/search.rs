@@ -38,8 +38,8 @@ pub(super) struct Search<'b> {
     allow_doubled: bool,
     /// The server's time, and when it was so.
     since: (Timestamp, Instant),
-    /// Objects that need no second reading: their content's tags.
-    read: HashMap<String, String>,
+    /// Objects that need no second reading, as they were listed.
+    read: HashMap<String, Found>,
     arrivals: Arrivals,
     seen: Seen,
 }
@@ -202,8 +202,7 @@ impl<'b> Search<'b> {
         let listed = self.listing.look(self.bucket, now).await?;
         self.seen.blind = None;
         let at = Instant::now();
-        let mut new: Vec<Found> =
-            listed.into_iter().filter(|found| self.read.get(&found.key) != Some(&found.etag)).collect();
+        let mut new: Vec<Found> = listed.into_iter().filter(|found| self.read.get(&found.key) != Some(found)).collect();
         // Where the key tells the namespace, the run's own objects come first; else the newest.
         new.sort_by_key(|found| (!found.key.contains(&self.hint), std::cmp::Reverse(found.modified)));
         let (bucket, wanted) = (self.bucket, self.wanted.clone());
@@ -250,7 +249,7 @@ impl<'b> Search<'b> {
             let arrival = Arrival { tally, packing, size: found.size, listed };
             self.arrivals.insert(found.key.clone(), arrival);
         }
-        self.read.insert(found.key, found.etag);
+        self.read.insert(found.key.clone(), found);
         Ok(())
     }
 

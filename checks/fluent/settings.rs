@@ -58,7 +58,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         key: "accessKeyId",
         env: &["AWS_ACCESS_KEY_ID"],
-        kind: Kind::Secret,
+        // No secret by itself: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html>
+        kind: Kind::Text,
         default: None,
         help: "The access key; default: as the AWS command line would find one (IRSA, pod identity, profile, instance).",
     },

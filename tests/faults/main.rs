@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod cert_manager;
+mod fluent;
 mod ingress;
 mod interruption;
 mod rollouts;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    let parts = [ingress::trials, cert_manager::trials, rollouts::trials, access::trials, interruption::trials];
+    let parts =
+        [ingress::trials, cert_manager::trials, rollouts::trials, fluent::trials, access::trials, interruption::trials];
     parts.iter().flat_map(|trials| trials(world)).collect()
 }

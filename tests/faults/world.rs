@@ -8,7 +8,10 @@ use test_cluster::{Cluster, Profile, Progress};
 use tokio::runtime::Runtime;
 
 /// Components besides the full profile.
-const WITH: &[&str] = &["kwok", "karpenter"];
+const WITH: &[&str] = &["kwok", "karpenter", "versitygw", "otel-collector"];
+
+/// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
+const NAME: &str = "KIBERTAS_TEST_CLUSTER";
 
 /// Variables for the program.
 pub(crate) type Environment = Vec<(&'static str, String)>;
@@ -25,9 +28,10 @@ impl World {
     /// Brings the cluster up, or makes sure that it is.
     pub(crate) fn up() -> Result<Self, Box<dyn std::error::Error>> {
         let runtime = Runtime::new()?;
+        let name = std::env::var(NAME).unwrap_or_else(|_| "tests".to_owned());
         let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
         let (cluster, environment) = runtime.block_on(async {
-            let cluster = Cluster::up("tests", Profile::Full, WITH, &Progress::plain()).await?;
+            let cluster = Cluster::up(&name, Profile::Full, WITH, &Progress::plain()).await?;
             let image = cluster.load_harness(program).await?;
             let environment = cluster.harness_environment(&image);
             Ok::<_, test_cluster::Error>((cluster, environment))

@@ -14,7 +14,7 @@ use crate::cli::Demo;
 const NAME: &str = "demo";
 
 /// Components besides the full profile that checks need.
-const WITH: &[&str] = &["kwok", "karpenter"];
+const WITH: &[&str] = &["kwok", "karpenter", "versitygw", "otel-collector"];
 
 /// SIGINT and SIGTERM, with which the demo ends early but tidily.
 struct Interrupts {
