@@ -81,6 +81,11 @@ impl Arrivals {
     }
 }
 
+/// A number of things: `1 new object`, `3 new objects`.
+pub(super) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Numbers as people write them: `3, 7–9, 12 …`; line 0 is the one that begins.
 pub(super) fn ranges(numbers: &BTreeSet<u32>) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();

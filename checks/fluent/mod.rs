@@ -115,22 +115,23 @@ async fn reach(step: &Step, settings: &Settings, pattern: &Pattern) -> Result<(B
     // A policy may allow this prefix alone.
     let prefix = pattern.windows(now, now).remove(0).prefix;
     step.evidence("path", &prefix);
-    let mut unreachable = None;
+    let mut blind = false;
     let reached = step.poll(&expected, None, async || match bucket.page(&prefix, None, 1).await {
         Ok(_) => Look::Found(()),
         Err(Answer::Transient(text)) => {
-            unreachable = Some(text.clone());
+            blind = true;
             Look::NotYet(text)
         }
-        Err(answer) => Look::Never(Box::new(answer.failure(&expected))),
+        Err(answer) => {
+            blind = false;
+            Look::Never(Box::new(answer.failure(&expected)))
+        }
     });
     let reached = reached.await;
-    if let (Err(failure), Some(text)) = (&reached, unreachable)
-        && step.remaining().is_zero()
-    {
-        return Err(Failure::inconclusive(expected).saw(format!("{text} ({})", failure.seen)));
-    }
-    reached?;
+    reached.map_err(|failure| match blind {
+        true => refusal::unreachable(Failure::inconclusive(&expected).saw(failure.seen), &bucket),
+        false => failure,
+    })?;
     let since = bucket.server_time().unwrap_or(now);
     step.evidence("serverTime", since.to_string());
     Ok((bucket, since))

@@ -5,8 +5,9 @@
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::bucket::Bucket;
 use crate::cluster::connect::innermost;
-use crate::failure::Failure;
+use crate::failure::{Certainty, Failure, Origin};
 
 /// An answer other than what was asked for. The text begins with S3's own error code, if it gave one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +140,19 @@ impl Answer {
             other => Failure::inconclusive(expected).saw(other.text()),
         }
     }
+}
+
+/// Why the bucket could not be looked at to the end, said of a failure.
+pub(super) fn unreachable(failure: Failure, bucket: &Bucket) -> Failure {
+    failure
+        .because(
+            Certainty::Likely,
+            Origin::Outside,
+            format!("the S3 server of s3://{} cannot be reached from here, or cannot answer", bucket.name),
+        )
+        .next(
+            "see AWS_ENDPOINT_URL_S3, AWS_REGION, and the way out of this network (VPC endpoint, proxy, egress policy)",
+        )
 }
 
 #[cfg(test)]

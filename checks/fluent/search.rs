@@ -8,17 +8,18 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::arrivals::{Arrival, Arrivals, ranges};
+use super::arrivals::{Arrival, Arrivals, counted, ranges};
 use super::bucket::{Bucket, Found};
 use super::content::{self, ContentError, Packing};
 use super::lines::{Scanner, Tally, Wanted};
 use super::listing::Listing;
-use super::refusal::Answer;
+use super::refusal::{Answer, unreachable};
 use super::writer::Written;
 use crate::clock;
 use crate::cluster::Look;
 use crate::context::Step;
 use crate::failure::Failure;
+use crate::verdict::Verdict;
 
 /// The longest pause between two looks: what is visible is found within a second.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -38,10 +39,20 @@ pub(super) struct Search<'b> {
     allow_doubled: bool,
     /// The server's time, and when it was so.
     since: (Timestamp, Instant),
-    /// Objects that need no second reading, as they were listed.
-    read: HashMap<String, Found>,
+    /// The new objects.
+    known: HashMap<String, Known>,
     arrivals: Arrivals,
     seen: Seen,
+}
+
+/// A new object. One that changes is new again.
+#[derive(Debug)]
+struct Known {
+    found: Found,
+    /// When it was listed first.
+    listed: Instant,
+    /// Whether it needs no other reading.
+    read: bool,
 }
 
 /// What was seen besides the run's lines.
@@ -94,7 +105,7 @@ impl<'b> Search<'b> {
             hint: hint.to_owned(),
             allow_doubled,
             since,
-            read: HashMap::new(),
+            known: HashMap::new(),
             arrivals: Arrivals::default(),
             seen: Seen::default(),
         }
@@ -146,7 +157,7 @@ impl<'b> Search<'b> {
     fn completeness(&self) -> Look<()> {
         let cut = self.arrivals.cut();
         if let Some(first) = cut.first() {
-            let saw = format!("{} truncated lines, such as {first}", cut.len());
+            let saw = format!("{}, such as {first}", counted(cut.len(), "truncated line"));
             let failure = Failure::failed("").saw(saw).detail("truncated lines", cut.into_iter().take(10).collect());
             return Look::Never(Box::new(failure.next(
                 "see the longest line that the shipper takes (fluent-bit: Buffer_Max_Size; otel filelog: max_log_size), and whether it \
@@ -202,14 +213,20 @@ impl<'b> Search<'b> {
         let listed = self.listing.look(self.bucket, now).await?;
         self.seen.blind = None;
         let at = Instant::now();
-        let mut new: Vec<Found> = listed.into_iter().filter(|found| self.read.get(&found.key) != Some(found)).collect();
+        for found in listed {
+            if self.known.get(&found.key).is_none_or(|known| known.found != found) {
+                self.known.insert(found.key.clone(), Known { found, listed: at, read: false });
+            }
+        }
+        let mut new: Vec<Found> =
+            self.known.values().filter(|known| !known.read).map(|known| known.found.clone()).collect();
         // Where the key tells the namespace, the run's own objects come first; else the newest.
         new.sort_by_key(|found| (!found.key.contains(&self.hint), std::cmp::Reverse(found.modified)));
         let (bucket, wanted) = (self.bucket, self.wanted.clone());
         let mut reading =
             futures::stream::iter(new).map(|found| read(bucket, &wanted, found)).buffer_unordered(AT_A_TIME);
         while let Some(read) = reading.next().await {
-            self.take(read, at)?;
+            self.take(read)?;
             match holds(self) {
                 Look::NotYet(seen) => step.sees(seen),
                 Look::Found(()) | Look::Never(_) => return Ok(()),
@@ -221,7 +238,7 @@ impl<'b> Search<'b> {
         }
     }
 
-    fn take(&mut self, read: Read, listed: Instant) -> Result<(), Answer> {
+    fn take(&mut self, read: Read) -> Result<(), Answer> {
         let Read { found, tally, content } = read;
         let mut packing = Packing::Plain;
         match content {
@@ -245,19 +262,20 @@ impl<'b> Search<'b> {
             Err(ReadError::Answer(answer)) => return Err(answer),
         }
         self.seen.others.extend(tally.others.iter().cloned());
-        if tally.is_ours() {
-            let arrival = Arrival { tally, packing, size: found.size, listed };
-            self.arrivals.insert(found.key.clone(), arrival);
+        if let Some(known) = self.known.get_mut(&found.key) {
+            known.read = true;
+            if tally.is_ours() {
+                let arrival = Arrival { tally, packing, size: found.size, listed: known.listed };
+                self.arrivals.insert(found.key, arrival);
+            }
         }
-        self.read.insert(found.key.clone(), found);
         Ok(())
     }
 
     /// What is in the bucket as long as none of the run's lines is.
     fn sight(&self) -> String {
         let place = self.place();
-        let read = self.read.len();
-        if read == 0 {
+        if self.known.is_empty() {
             return match &self.listing.newest_old {
                 None => format!("no object under {place}"),
                 Some(old) => format!(
@@ -266,16 +284,19 @@ impl<'b> Search<'b> {
                 ),
             };
         }
-        let mut sight = format!("{read} new objects under {place}, none with a line of this run");
+        let read = self.known.values().filter(|known| known.read).count();
+        let mut sight = counted(self.known.len(), "new object");
+        sight.push_str(&format!(" under {place}, {read} read, none with a line of this run"));
         if !self.seen.others.is_empty() {
             let others = self.seen.others.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             sight.push_str(&format!("; there are lines of other runs or clusters: {others}"));
         }
-        if let Some((format, count)) = self.seen.unread.iter().next() {
-            sight.push_str(&format!("; {count} are {format}, which is not read"));
+        if !self.seen.unread.is_empty() {
+            let formats = self.seen.unread.iter().map(|(format, count)| format!("{count} {format}"));
+            sight.push_str(&format!("; of formats that are not read: {}", formats.collect::<Vec<_>>().join(", ")));
         }
         if !self.seen.broken.is_empty() {
-            sight.push_str(&format!("; {} are broken", self.seen.broken.len()));
+            sight.push_str(&format!("; broken: {}", self.seen.broken.len()));
         }
         sight
     }
@@ -288,21 +309,20 @@ impl<'b> Search<'b> {
     /// Time is up. What could not be seen to the end is nobody's fault.
     async fn overdue(&self, mut failure: Failure) -> Failure {
         if let Some(text) = &self.seen.blind {
-            let why = format!("s3://{} cannot be read: {text}; before that: {}", self.bucket.name, failure.seen);
-            failure.verdict = crate::verdict::Verdict::Inconclusive;
-            failure.seen = why;
-            return failure;
+            let seen = format!("{text}; before that: {}", failure.seen);
+            failure.verdict = Verdict::Inconclusive;
+            return unreachable(failure.saw(seen), self.bucket);
         }
         failure = failure.detail("broken objects", self.seen.broken.iter().take(10).cloned().collect());
-        if self.read.is_empty() && self.listing.newest_old.is_none() {
+        if self.known.is_empty() && self.listing.newest_old.is_none() {
             let instead = tokio::time::timeout(Duration::from_millis(500), self.bucket.folders("", FOLDERS)).await;
             let instead = instead.ok().and_then(Result::ok).unwrap_or_default();
             let keys = instead.found.into_iter().map(|found| found.key);
             failure = failure.detail("what the bucket has instead", instead.folders.into_iter().chain(keys).collect());
         }
         failure.next(
-            "compare how long the check waited with the shipper's flush interval (fluent-bit: upload_timeout, 10 min by default; fluentd: \
-             timekey and timekey_wait, 1 h and 10 min by default), and set flushInterval to it",
+            "set flushInterval to the shipper's own (fluent-bit: upload_timeout, 10 min by default; fluentd: timekey and timekey_wait, 1 h \
+             and 10 min by default)",
         )
     }
 }

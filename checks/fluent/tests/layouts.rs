@@ -204,7 +204,7 @@ async fn a_truncated_line_ends_the_search_at_once_in_every_layout() {
         let mut contents = vec![layout.packed.pack(&layout.content.wrap(lines.into_iter())).await];
         contents.resize(layout.keys.len(), Vec::new());
         let failure = layout.outcome(contents).await.expect_err(layout.name);
-        assert!(failure.seen.contains("1 truncated lines"), "{}: {failure}", layout.name);
+        assert!(failure.seen.contains("1 truncated line,"), "{}: {failure}", layout.name);
         assert!(!failure.seen.contains("waited"), "{}: {failure}", layout.name);
     }
 }
@@ -214,10 +214,10 @@ async fn what_is_there_instead_is_told() {
     let layout = &LAYOUTS[5];
     let other = crate::checks::fluent::lines::Wanted { nonce: "run9.green".to_owned(), ..wanted() };
     let failure = layout.outcome(vec![format!("{}\n", other.line(1)).into_bytes()]).await.expect_err("another's line");
-    assert!(failure.seen.contains("1 new objects"), "{failure}");
+    assert!(failure.seen.contains("1 new object "), "{failure}");
     assert!(failure.seen.contains("lines of other runs or clusters: run9.green"), "{failure}");
     let failure = layout.outcome(vec![]).await.expect_err("nothing new");
     assert!(failure.seen.contains("no new object") && failure.seen.contains("older than the run"), "{failure}");
     let failure = layout.outcome(vec![b"PAR1....PAR1".to_vec()]).await.expect_err("unread");
-    assert!(failure.seen.contains("1 are parquet, which is not read"), "{failure}");
+    assert!(failure.seen.contains("not read: 1 parquet"), "{failure}");
 }
