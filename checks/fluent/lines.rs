@@ -126,7 +126,7 @@ impl<'w> Scanner<'w> {
         let after_mark = &text[MARK.len()..];
         let nonce = word(after_mark);
         if nonce != self.wanted.nonce.as_bytes() {
-            self.another(nonce, after_mark.len() == nonce.len(), text);
+            self.another(nonce, text);
             return MARK.len();
         }
         let rest = &after_mark[nonce.len()..];
@@ -147,10 +147,14 @@ impl<'w> Scanner<'w> {
         }
     }
 
-    fn another(&mut self, nonce: &[u8], content_ends: bool, text: &[u8]) {
-        if content_ends && self.wanted.nonce.as_bytes().starts_with(nonce) {
+    /// The nonces of runs are equally long up to the cluster's name: a beginning of ours is ours.
+    fn another(&mut self, nonce: &[u8], text: &[u8]) {
+        if nonce.is_empty() {
+            return;
+        }
+        if self.wanted.nonce.as_bytes().starts_with(nonce) {
             self.tally.cut.push(sample(text));
-        } else if self.tally.others.len() < OTHERS && !nonce.is_empty() {
+        } else if self.tally.others.len() < OTHERS {
             self.tally.others.insert(String::from_utf8_lossy(nonce).into_owned());
         }
     }

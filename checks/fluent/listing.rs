@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::between::between;
+use super::between::Alphabet;
 use super::bucket::{Bucket, Found, Page};
 use super::path::{Pattern, Window};
 use super::refusal::Answer;
@@ -17,8 +17,6 @@ use super::refusal::Answer;
 const PAGE: i32 = 1000;
 /// Pages that one look reads of a part in one go.
 const PAGES: usize = 4;
-/// Keys that one try of the search looks at.
-const TRY: i32 = 100;
 /// The most tries of a search; what it has found by then is right, only not as near.
 const TRIES: usize = 160;
 
@@ -88,8 +86,8 @@ impl Part {
             return Ok(());
         }
         if self.recent.is_none() {
-            let known = self.whole.at.clone().unwrap_or_default();
-            let from = horizon_in(bucket, prefix, known, horizon).await?;
+            let low = self.whole.at.clone().unwrap_or_default();
+            let from = Halving { bucket, prefix, horizon, low, high: None }.last_before(all).await?;
             self.recent = Some(Cursor { from: Some(from), at: None });
         }
         if let Some(recent) = &mut self.recent {
@@ -117,19 +115,58 @@ impl Cursor {
     }
 }
 
-/// The last key before the first one that was written at `horizon` or later, if keys sort by time; `low` is a key that is there.
-async fn horizon_in(bucket: &Bucket, prefix: &str, mut low: String, horizon: Timestamp) -> Result<String, Answer> {
-    let mut high: Option<String> = None;
-    for _ in 0..TRIES {
-        let Some(middle) = between(prefix, &low, high.as_deref()) else { break };
-        let page = bucket.page(prefix, Some(&middle), TRY).await?;
-        let recent = page.found.iter().position(|found| found.modified >= horizon);
-        match (recent, page.found.last()) {
-            (Some(0), _) | (_, None) => high = Some(middle),
-            (Some(at), _) => return Ok(page.found[at - 1].key.clone()),
-            (None, Some(last)) if !page.more => return Ok(last.key.clone()),
-            (None, Some(last)) => low.clone_from(&last.key),
+/// A search by halving for where the time of keys reaches `horizon`.
+struct Halving<'a> {
+    bucket: &'a Bucket,
+    prefix: &'a str,
+    horizon: Timestamp,
+    /// A key before the horizon.
+    low: String,
+    /// A text after which there is no key before the horizon.
+    high: Option<String>,
+}
+
+impl Halving<'_> {
+    /// The last key before the first one that was written at the horizon or later, if keys sort by time; else some key.
+    ///
+    /// `known` are keys that were listed already.
+    async fn last_before(mut self, known: &[Found]) -> Result<String, Answer> {
+        // Most of a key is the same in all of them: first, how much of it.
+        let (mut shortest, mut longest) = (self.prefix.len(), self.low.len());
+        while shortest < longest {
+            let length = (shortest + longest).div_ceil(2);
+            let Some(after) = self.low.get(..length).map(|shared| format!("{shared}~")) else {
+                longest = length - 1;
+                continue;
+            };
+            if let Some(found) = self.narrow(after).await? {
+                return Ok(found);
+            }
+            match &self.high {
+                Some(high) if high.len() == length + 1 => shortest = length,
+                _ => longest = (length - 1).min(self.low.len()),
+            }
         }
+        let alphabet = Alphabet::of(known.iter().filter_map(|found| found.key.strip_prefix(self.prefix)));
+        for _ in 0..TRIES {
+            let Some(middle) = alphabet.between(self.prefix, &self.low, self.high.as_deref()) else { break };
+            if let Some(found) = self.narrow(middle).await? {
+                return Ok(found);
+            }
+        }
+        Ok(self.low)
     }
-    Ok(low)
+
+    /// Looks at the keys after `middle`; the last one before the horizon, if it is among them.
+    async fn narrow(&mut self, middle: String) -> Result<Option<String>, Answer> {
+        let page = self.bucket.page(self.prefix, Some(&middle), PAGE).await?;
+        let recent = page.found.iter().position(|found| found.modified >= self.horizon);
+        match (recent, page.found.last()) {
+            (Some(0), _) | (_, None) => self.high = Some(middle),
+            (Some(at), _) => return Ok(Some(page.found[at - 1].key.clone())),
+            (None, Some(last)) if !page.more => return Ok(Some(last.key.clone())),
+            (None, Some(last)) => self.low.clone_from(&last.key),
+        }
+        Ok(None)
+    }
 }

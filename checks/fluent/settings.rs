@@ -208,9 +208,10 @@ mod tests {
     use crate::config::Sources;
 
     fn values(given: &[(&str, &str)]) -> Values {
-        let env = given.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut sources = Sources::default();
+        sources.env.extend(given.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         let mut problems = Vec::new();
-        let values = Values::resolve("fluent", SETTINGS, &Sources { env, ..Sources::default() }, &mut problems);
+        let values = Values::resolve("fluent", SETTINGS, &sources, &mut problems);
         assert!(problems.is_empty(), "{problems:?}");
         values
     }

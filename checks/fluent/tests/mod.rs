@@ -31,8 +31,8 @@ fn settings(server: &StandIn) -> Settings {
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ];
-    let env = given.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let sources = Sources { env, ..Sources::default() };
+    let mut sources = Sources::default();
+    sources.env.extend(given.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
     Settings::of(&Values::resolve("fluent", SETTINGS, &sources, &mut Vec::new()))
 }
 

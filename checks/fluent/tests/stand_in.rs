@@ -112,8 +112,12 @@ impl State {
         if query.contains_key("list-type") {
             return Response::new(Full::from(self.list(&query)));
         }
+        // The client escapes more than a path needs: `=`, for one.
+        let path = url.path().strip_prefix("/logs/").unwrap_or_default();
+        let unescaped = reqwest::Url::parse(&format!("http://s3/?key={path}")).expect("a URL");
+        let key = unescaped.query_pairs().next().map(|(_, key)| key.into_owned()).unwrap_or_default();
         let objects = self.objects.lock().expect("no panic");
-        match objects.get(url.path().strip_prefix("/logs/").unwrap_or_default()) {
+        match objects.get(&key) {
             Some((_, content)) => Response::new(Full::from(content.clone())),
             None => Response::builder().status(StatusCode::NOT_FOUND).body(Full::default()).expect("a reply"),
         }
