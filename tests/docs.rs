@@ -23,6 +23,10 @@ const OF_THE_GO_TOOL: &[&str] = &[
     "INGRESS_CLASS_NAME",
     "NODE_LABEL_KEY",
     "NODE_LABEL_VALUE",
+    "LOG_BUCKET_NAME",
+    "LOG_PATH",
+    "ENV",
+    "USE_PATH_STYLE",
 ];
 
 fn root() -> PathBuf {

@@ -71,7 +71,7 @@ fn look_at_pods(pods: &BTreeMap<String, Pod>) -> Look<Infallible> {
 }
 
 /// Why a pod is not ready yet, as far as its status tells.
-fn state(pod: &Pod) -> String {
+pub fn state(pod: &Pod) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or("?");
     let status = pod.status.clone().unwrap_or_default();
     let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");

@@ -9,6 +9,7 @@ mod account;
 mod autoscaler;
 mod cert_manager;
 mod datadog;
+mod fluent;
 mod ingress;
 mod interruption;
 mod rollouts;
@@ -47,6 +48,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         rollouts::trials,
         autoscaler::trials,
         datadog::trials,
+        fluent::trials,
         access::trials,
         interruption::trials,
     ];

@@ -71,6 +71,15 @@ impl Running {
         id(&self.seen)
     }
 
+    /// The most memory that the program has had resident so far, in KiB.
+    ///
+    /// <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
+    pub(crate) fn peak_memory(&self) -> Result<u64, Failed> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB"));
+        Ok(peak.ok_or("no peak of the resident memory")?.trim().parse()?)
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) -> Result<(), Failed> {
         let pid = self.child.id().to_string();

@@ -9,6 +9,9 @@ const REPOSITORY: &str = "kibertas.local/kibertas-rs";
 /// Of images that are here to try something: each new one replaces the last.
 const TAG_PREFIX: &str = "dev-";
 
+/// The components besides the full profile that checks work with.
+pub const ADD_ONS: &[&str] = &["cluster-autoscaler-stand-in", "karpenter", "kwok", "otel-collector", "versitygw"];
+
 impl Cluster {
     /// Packs the program's image and loads it, unless the very same one is there; the name that pods refer to it by.
     ///
@@ -33,7 +36,7 @@ impl Cluster {
     ///
     /// Components that are not there have no settings: their checks then say what they miss.
     pub fn harness_environment(&self, image: &str) -> Vec<(&'static str, String)> {
-        vec![
+        let mut environment = vec![
             ("KUBECONFIG", self.kubeconfig().display().to_string()),
             ("CLUSTER_NAME", self.site().name().to_owned()),
             ("KIBERTAS_IMAGE", image.to_owned()),
@@ -43,6 +46,24 @@ impl Cluster {
             ("KIBERTAS_ROLLOUTS_TRAFFIC_ROUTER", "traefik".to_owned()),
             ("NODE_LABEL_KEY", "pool".to_owned()),
             ("NODE_LABEL_VALUE", "spot".to_owned()),
-        ]
+        ];
+        if self.has("otel-collector") {
+            let s3 = self.s3();
+            environment.extend([
+                ("LOG_BUCKET_NAME", s3.bucket.to_owned()),
+                // The exporter's own partitions: s3_partition_format's default, below s3_prefix.
+                ("LOG_PATH", "logs/year=%Y/month=%m/day=%d/hour=%H/minute=%M/".to_owned()),
+                ("USE_PATH_STYLE", "true".to_owned()),
+                ("AWS_ENDPOINT_URL_S3", format!("http://{}", s3.address)),
+                ("AWS_REGION", s3.region.to_owned()),
+                ("AWS_ACCESS_KEY_ID", s3.access_key.to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", s3.secret_key.to_owned()),
+            ]);
+        }
+        environment
+    }
+
+    fn has(&self, component: &str) -> bool {
+        self.status().is_ok_and(|status| status.components.iter().any(|one| one.name == component))
     }
 }
