@@ -86,7 +86,10 @@ async fn tell(
         before = match publisher.before(&result.target.name).await {
             Ok(before) => before,
             Err(error) => {
-                complain(&mut result, format!("the run before is not known, so that everything counts as changed: {error}"));
+                complain(
+                    &mut result,
+                    format!("the run before is not known, so that everything counts as changed: {error}"),
+                );
                 None
             }
         };

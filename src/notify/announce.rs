@@ -100,7 +100,7 @@ impl Audience {
 
     /// Every secret, for the redactor.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.channels.iter().flat_map(|channel| &channel.secrets).map(String::as_str)
+        self.channels.iter().flat_map(|channel| &channel.secrets.0).map(String::as_str)
     }
 
     /// Tells of these runs, in one message to each channel. `cluster`: where Events go, if they are wanted.

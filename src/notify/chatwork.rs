@@ -149,10 +149,7 @@ mod tests {
         assert_eq!(request.headers[1], ("x-chatworktoken".parse().unwrap(), "secret-token".to_owned()));
         insta::assert_snapshot!(String::from_utf8(request.body).unwrap());
         let elsewhere = Chatwork { site: "http://127.0.0.1:8080/".to_owned(), ..room() };
-        assert_eq!(
-            elsewhere.request(&crate::notify::sample::ok()).url,
-            "http://127.0.0.1:8080/v2/rooms/123/messages"
-        );
+        assert_eq!(elsewhere.request(&crate::notify::sample::ok()).url, "http://127.0.0.1:8080/v2/rooms/123/messages");
         assert!(!format!("{:?}", room()).contains("secret-token"));
     }
 

@@ -182,7 +182,8 @@ pub fn body(message: &Message) -> String {
 
 fn part(part: &Part) -> String {
     let took = clock::human(part.duration_ms);
-    let mut text = format!("### {}\n\n{}, {} in {took}", escaped(&part.title()), escaped(&part.versions()), part.counts);
+    let mut text =
+        format!("### {}\n\n{}, {} in {took}", escaped(&part.title()), escaped(&part.versions()), part.counts);
     text.push_str("\n\n| | Check | Time |\n|---|---|---|\n");
     let time = |check: &Line| check.duration_ms.map(clock::human).unwrap_or_default();
     let row = |check: &Line| format!("| {} | {} | {} |", word(check.verdict), escaped(&check.name), time(check));

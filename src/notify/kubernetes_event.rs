@@ -56,7 +56,8 @@ pub fn events(part: &Part, namespace: &str) -> Vec<Event> {
     let took = clock::human(part.duration_ms);
     let note = format!("{}: {} in {took}, {}, run {}{report}", part.title(), part.counts, part.versions(), part.run);
     let ok = part.verdict == crate::verdict::Verdict::Passed;
-    let mut events = vec![event(part, namespace, "run", ok, if ok { "ChecksPassed" } else { "ChecksNotPassed" }, &note)];
+    let mut events =
+        vec![event(part, namespace, "run", ok, if ok { "ChecksPassed" } else { "ChecksNotPassed" }, &note)];
     let bad = part.checks.iter().filter(|check| check.trouble.is_some()).take(MOST_CHECKS);
     events.extend(bad.enumerate().map(|(index, check)| {
         event(part, namespace, &format!("check-{index}"), false, "CheckNotPassed", &note_of(part, check))

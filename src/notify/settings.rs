@@ -30,7 +30,17 @@ pub struct Channel {
     /// Where its messages go.
     pub service: Service,
     /// Its secrets, for the redactor.
-    pub(super) secrets: Vec<String>,
+    pub(super) secrets: Secrets,
+}
+
+/// Texts that are never shown.
+#[derive(Clone, Default)]
+pub(super) struct Secrets(pub(super) Vec<String>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} secrets", self.0.len())
+    }
 }
 
 /// A service with its settings.
@@ -127,10 +137,22 @@ static WEBHOOK: &[Setting] = &[
     SERVICE,
     ON,
     CA_FILE,
-    setting("url", &["KIBERTAS_WEBHOOK_URL"], Kind::Secret, None, "The receiver's URL; it may hold a token, and so is a secret."),
+    setting(
+        "url",
+        &["KIBERTAS_WEBHOOK_URL"],
+        Kind::Secret,
+        None,
+        "The receiver's URL; it may hold a token, and so is a secret.",
+    ),
     setting("urlEnv", &[], Kind::Text, None, "The environment variable that holds it."),
     setting("urlFile", &[], Kind::File, None, "The file that holds it."),
-    setting("secret", &["KIBERTAS_WEBHOOK_SECRET"], Kind::Secret, None, "What signs the body; without one it is not signed."),
+    setting(
+        "secret",
+        &["KIBERTAS_WEBHOOK_SECRET"],
+        Kind::Secret,
+        None,
+        "What signs the body; without one it is not signed.",
+    ),
     setting("secretEnv", &[], Kind::Text, None, "The environment variable that holds it."),
     setting("secretFile", &[], Kind::File, None, "The file that holds it."),
 ];
@@ -139,12 +161,30 @@ static GITHUB: &[Setting] = &[
     SERVICE,
     ON,
     CA_FILE,
-    setting("token", &["GITHUB_TOKEN"], Kind::Secret, None, "A token that may write statuses, or comments and read pull requests."),
+    setting(
+        "token",
+        &["GITHUB_TOKEN"],
+        Kind::Secret,
+        None,
+        "A token that may write statuses, or comments and read pull requests.",
+    ),
     setting("tokenEnv", &[], Kind::Text, None, "The environment variable that holds it."),
     setting("tokenFile", &[], Kind::File, None, "The file that holds it."),
     setting("repository", &["GITHUB_REPOSITORY"], Kind::Text, None, "The repository, as OWNER/NAME."),
-    setting("commit", &["KIBERTAS_COMMIT", "GITHUB_SHA"], Kind::Text, None, "The commit, in full: the one that Argo CD has synced."),
-    setting("as", &[], Kind::Choice(&["status", "comment"]), Some("status"), "A status of the commit, or a comment in its pull requests."),
+    setting(
+        "commit",
+        &["KIBERTAS_COMMIT", "GITHUB_SHA"],
+        Kind::Text,
+        None,
+        "The commit, in full: the one that Argo CD has synced.",
+    ),
+    setting(
+        "as",
+        &[],
+        Kind::Choice(&["status", "comment"]),
+        Some("status"),
+        "A status of the commit, or a comment in its pull requests.",
+    ),
     setting("apiUrl", &["GITHUB_API_URL"], Kind::Url, Some("https://api.github.com"), "The API's base URL."),
 ];
 
@@ -207,7 +247,7 @@ fn channel(name: &str, entry: &Map<String, Value>, sources: &Sources, problems: 
     };
     let on = When::parse(fields.values.text_or_empty("on")).unwrap_or(When::Always);
     let ca_file = fields.values.text("caFile").map(PathBuf::from);
-    let secrets = std::mem::take(&mut fields.secrets);
+    let secrets = Secrets(std::mem::take(&mut fields.secrets));
     let kind = entry.get("service").and_then(Value::as_str).unwrap_or_default();
     let name = if name == kind { kind.to_owned() } else { format!("{kind} ({name})") };
     let service = service.filter(|_| problems.len() == before)?;
@@ -323,7 +363,9 @@ impl Fields<'_> {
         let (url, token) = (self.secret("webhookUrl"), self.secret("token"));
         let id = |word: &str| {
             matches!(word, "here" | "channel" | "everyone")
-                || (word.starts_with(['U', 'W', 'S']) && word.len() > 2 && word.bytes().all(|b| b.is_ascii_alphanumeric()))
+                || (word.starts_with(['U', 'W', 'S'])
+                    && word.len() > 2
+                    && word.bytes().all(|b| b.is_ascii_alphanumeric()))
         };
         let mention = self.mention(id, "here, channel, everyone, or ids of users (U…) and groups (S…)");
         // What the file names wins over what happens to be in the environment.
@@ -341,7 +383,10 @@ impl Fields<'_> {
                 self.required("channel").map(|channel| Way::Bot { token, channel, api })
             }
             (None, None, ..) => {
-                self.wrong("webhookUrl", "given as webhookUrlEnv or webhookUrlFile; or tokenEnv or tokenFile and channel");
+                self.wrong(
+                    "webhookUrl",
+                    "given as webhookUrlEnv or webhookUrlFile; or tokenEnv or tokenFile and channel",
+                );
                 None
             }
         };
@@ -411,19 +456,26 @@ mod tests {
         };
         assert_eq!((room.room.as_str(), room.site.as_str(), name.as_str()), ("42", "chat.example.com", "chatwork"));
         assert!(channels(&sources("", &env[..1])).unwrap().is_empty(), "without a room nobody is told, as there");
-        assert_eq!(channels(&sources("notify: [{service: webhook}]", &[("KIBERTAS_WEBHOOK_URL", "https://x.example")])).unwrap().len(), 1);
+        assert_eq!(
+            channels(&sources("notify: [{service: webhook}]", &[("KIBERTAS_WEBHOOK_URL", "https://x.example")]))
+                .unwrap()
+                .len(),
+            1
+        );
     }
 
     #[test]
     fn several_at_once_of_one_service_too() {
         let file = "notify:\n  - {service: slack, on: failure, webhookUrlEnv: ONE}\n  - {service: slack, tokenEnv: TWO, channel: C1, mention: [here]}\n";
-        let found =
-            channels(&sources(file, &[("ONE", "https://hooks.slack.com/x"), ("TWO", "xoxb-1"), ("SLACK_BOT_TOKEN", "y")]))
-                .unwrap();
+        let found = channels(&sources(
+            file,
+            &[("ONE", "https://hooks.slack.com/x"), ("TWO", "xoxb-1"), ("SLACK_BOT_TOKEN", "y")],
+        ))
+        .unwrap();
         assert_eq!((found[0].on, found[1].on), (When::Failure, When::Always));
         assert_eq!(found[1].name, "slack (notify[1])");
         assert!(!format!("{found:?}").contains("xoxb-1"), "{found:?}");
-        assert!(found[1].secrets.contains(&"xoxb-1".to_owned()));
+        assert!(found[1].secrets.0.contains(&"xoxb-1".to_owned()));
     }
 
     #[test]
@@ -431,14 +483,16 @@ mod tests {
         let told = problems("notify: [{service: chatwork, token: hunter2, room: 1}]", &[]);
         assert_eq!(
             told,
-            ["notify[0].token should be given as tokenEnv or tokenFile: the configuration file is no place for a secret"]
+            [
+                "notify[0].token should be given as tokenEnv or tokenFile: the configuration file is no place for a secret"
+            ]
         );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "from-file\n").unwrap();
         let file = format!("notify: [{{service: chatwork, tokenFile: {}, room: 1}}]", path.display());
         let found = channels(&sources(&file, &[("CHATWORK_API_TOKEN", "from-env")])).unwrap();
-        assert_eq!(found[0].secrets, ["from-file"]);
+        assert_eq!(found[0].secrets.0, ["from-file"]);
         std::fs::write(&path, " \n").unwrap();
         assert!(problems(&file, &[])[0].contains("notify[0].token should be a text that is not empty"));
         let told = problems("notify: [{service: chatwork, tokenEnv: NOT_THERE, room: 1}]", &[]);

@@ -76,9 +76,11 @@ impl Slack {
                     let reason = "the message is posted, but Slack did not name it, so that its thread has no details";
                     return Err(Undelivered { reason: reason.to_owned(), tries: first.tries });
                 };
-                let second = http.deliver(&post(details, Some(thread)), of_method).await.map_err(|error| {
-                    Undelivered { reason: format!("the message is posted without its details: {}", error.reason), ..error }
-                })?;
+                let second =
+                    http.deliver(&post(details, Some(thread)), of_method).await.map_err(|error| Undelivered {
+                        reason: format!("the message is posted without its details: {}", error.reason),
+                        ..error
+                    })?;
                 Ok(first.tries.max(second.tries))
             }
         }

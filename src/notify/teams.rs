@@ -53,7 +53,8 @@ impl Teams {
             }
             body.extend(blocks(part));
             if let Some(report) = part.report.as_ref().filter(|report| report.starts_with("http")) {
-                let title = if message.parts.len() > 1 { format!("Report of {}", part.cluster) } else { "Report".into() };
+                let title =
+                    if message.parts.len() > 1 { format!("Report of {}", part.cluster) } else { "Report".into() };
                 actions.push(json!({"type": "Action.OpenUrl", "title": title, "url": report}));
             }
         }

@@ -50,7 +50,6 @@ impl std::fmt::Display for Place {
 struct Item {
     /// Its place below the root, with `/` between folders.
     path: String,
-    format: Format,
     text: String,
 }
 
@@ -98,7 +97,7 @@ impl Publisher {
         for folder in [result.run.as_str(), LATEST] {
             for (format, text) in &texts {
                 let path = format!("{cluster}/{}", path_of(folder, *format));
-                self.write(&Item { path, format: *format, text: text.clone() }).await?;
+                self.write(&Item { path, text: text.clone() }).await?;
             }
         }
         Ok(())
@@ -216,7 +215,10 @@ mod tests {
     #[test]
     fn a_place_that_takes_nothing_is_told_before_the_run() {
         let error = publisher("/proc/nowhere", None).unwrap_err().to_string();
-        assert!(error.contains("publish is \"/proc/nowhere\"") && error.contains("a folder that takes files"), "{error}");
+        assert!(
+            error.contains("publish is \"/proc/nowhere\"") && error.contains("a folder that takes files"),
+            "{error}"
+        );
         assert!(publisher("ftp://x", None).is_err());
     }
 }

@@ -144,8 +144,7 @@ pub(crate) fn split_last_success(text: &str) -> (String, String) {
         let line = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").trim_start_matches("# UNIT ");
         line.starts_with(LAST_SUCCESS.name)
     };
-    let (success, rest): (Vec<&str>, Vec<&str>) =
-        text.lines().filter(|line| *line != "# EOF").partition(of_success);
+    let (success, rest): (Vec<&str>, Vec<&str>) = text.lines().filter(|line| *line != "# EOF").partition(of_success);
     let text = |lines: Vec<&str>| lines.into_iter().chain(["# EOF"]).map(|line| format!("{line}\n")).collect();
     (text(rest), text(success))
 }
