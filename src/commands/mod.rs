@@ -2,6 +2,7 @@
 
 mod completions;
 mod list;
+mod notify;
 mod report;
 mod sweep;
 mod test;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Test(args) => test::run(&cli.global, args).await,
             Command::List(args) => list::run(&args),
             Command::Sweep(args) => sweep::run(&cli.global, &args).await,
+            Command::Notify(command) => notify::run(&cli.global, command).await,
             Command::Report(command) => report::run(command),
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),

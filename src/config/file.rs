@@ -14,6 +14,7 @@ pub struct ConfigFile {
     pub path: PathBuf,
     top: Map<String, Value>,
     checks: BTreeMap<String, Map<String, Value>>,
+    notify: Vec<Map<String, Value>>,
 }
 
 impl ConfigFile {
@@ -61,7 +62,13 @@ impl ConfigFile {
                 return Err(ConfigError::one("checks", Some(other.to_string()), "a mapping from check to settings"));
             }
         }
-        Ok(Self { path: path.to_owned(), top, checks })
+        let notify = notify_of(top.remove("notify"))?;
+        Ok(Self { path: path.to_owned(), top, checks, notify })
+    }
+
+    /// The entries of `notify`, in order.
+    pub fn notify(&self) -> &[Map<String, Value>] {
+        &self.notify
     }
 
     /// The mapping of one scope: the top level for the empty one, else that check's.
@@ -78,6 +85,23 @@ impl ConfigFile {
                 expected: format!("one of the checks {}", known.join(", ")),
             });
         }
+    }
+}
+
+fn notify_of(value: Option<Value>) -> Result<Vec<Map<String, Value>>, ConfigError> {
+    let expected = "a list of mappings, each with a service";
+    // The value itself is not shown: somebody may have put a secret there.
+    let wrong = |field: String| ConfigError::one(field, None, expected);
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) => {
+            let mapping = |(index, item)| match item {
+                Value::Object(map) => Ok(map),
+                _ => Err(wrong(format!("notify[{index}]"))),
+            };
+            items.into_iter().enumerate().map(mapping).collect()
+        }
+        Some(_) => Err(wrong("notify".to_owned())),
     }
 }
 

@@ -18,10 +18,10 @@ mod html;
 mod json;
 mod junit;
 mod line;
-mod markdown;
-mod printable;
+pub(crate) mod markdown;
+pub(crate) mod printable;
 mod reason;
-mod summary;
+pub(crate) mod summary;
 mod text;
 
 use console::Term;

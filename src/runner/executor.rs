@@ -51,7 +51,8 @@ pub struct Run<'a> {
 const IN_FLIGHT: std::time::Duration = std::time::Duration::from_secs(15);
 
 impl Run<'_> {
-    /// Runs all checks and returns the result; it never panics for a check's sake.
+    /// Runs all checks and returns the result; it never panics for a check's sake. That the run is over is told by [`finish`],
+    /// so that what happens in between, such as messages to people, can still be part of the result.
     pub async fn execute(self) -> RunResult {
         let started = clock::now();
         self.bus.emit(Event::RunStarted {
@@ -61,7 +62,7 @@ impl Run<'_> {
         });
         let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned))).await;
         let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));
-        let mut result = RunResult {
+        RunResult {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: self.id.to_string(),
@@ -73,10 +74,7 @@ impl Run<'_> {
             checks,
             settings: self.config.own.shown(),
             notices: self.bus.take_complaints(),
-        };
-        self.bus.emit(Event::RunFinished { result: Box::new(result.clone()) });
-        result.notices.extend(self.bus.take_complaints());
-        result
+        }
     }
 
     async fn one(&self, planned: &Planned) -> CheckResult {
@@ -204,6 +202,13 @@ impl Run<'_> {
         self.bus.emit(Event::CleanupFinished { check: name.to_owned(), cleanup: cleanup.clone() });
         Some(cleanup)
     }
+}
+
+/// Tells all sinks that a run is over; what they could not do becomes part of the result.
+pub fn finish(bus: &Bus, mut result: RunResult) -> RunResult {
+    bus.emit(Event::RunFinished { result: Box::new(result.clone()) });
+    result.notices.extend(bus.take_complaints());
+    result
 }
 
 /// A check that passed but left something behind has not passed.

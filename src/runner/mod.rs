@@ -5,5 +5,5 @@ pub mod plan;
 pub mod preflight;
 pub mod signals;
 
-pub use self::executor::{Run, RunOptions};
+pub use self::executor::{Run, RunOptions, finish};
 pub use self::plan::{Plan, PlanError, Planned};
