@@ -19,7 +19,7 @@ fn scenarios() -> Vec<Value> {
         json!({"rbac": {"optional": false}}),
         json!({"config": {"resourceNamespace": "proofs"}}),
         json!({"env": {"RESOURCE_NAMESPACE": "proofs"}, "checks": ["cert-manager", "rollouts"]}),
-        json!({"config": {"checks": {"autoscaler": {"scaleIn": "T", "autoscaler": "cluster-autoscaler"}}}}),
+        json!({"env": {"KIBERTAS_AUTOSCALER_SCALE_IN": "T"}, "config": {"checks": {"autoscaler": {"autoscaler": "cluster-autoscaler"}}}}),
         json!({"extraEnv": [{"name": "KIBERTAS_AUTOSCALER_SCALE_IN", "value": "true"}], "checks": ["autoscaler"]}),
         json!({"config": {"checks": {"cert-manager": {"issuerKind": "ClusterIssuer", "issuerName": "x", "renewal": false},
                                      "rollouts": {"trafficRouter": "traefik", "analysis": false}}}}),

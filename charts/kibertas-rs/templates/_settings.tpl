@@ -43,12 +43,13 @@ Takes root, scope (a check's name, or empty for the harness's own settings) and 
 
 {{/* A time such as 90s, 1h30m or 15 (minutes) in whole seconds, rounded up. */}}
 {{- define "kibertas-rs.seconds" -}}
-{{- if regexMatch "^[0-9]+$" . }}{{ mul (int64 .) 60 }}
+{{- if regexMatch "^[0-9]+$" . }}{{ mul (regexReplaceAll "^0+([0-9])" . "${1}" | int64) 60 }}
 {{- else }}
 {{- if not (regexMatch "^([0-9]+(ms|s|m|h))+$" .) }}{{ fail (printf "%q should be a time such as 90s, 15m or 1h30m" .) }}{{ end }}
 {{- $milliseconds := 0 }}
 {{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 }}
-{{- $number := regexFind "^[0-9]+" . | int64 }}
+{{- /* A leading zero would make it octal. */}}
+{{- $number := regexReplaceAll "^0+([0-9])" (regexFind "^[0-9]+" .) "${1}" | int64 }}
 {{- $unit := get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+$" .) }}
 {{- $milliseconds = add $milliseconds (mul $number $unit) }}
 {{- end }}
