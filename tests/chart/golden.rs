@@ -14,7 +14,7 @@ fn modes() -> Vec<(String, PathBuf)> {
     };
     let mut modes: Vec<_> = files.filter_map(named).collect();
     modes.sort();
-    assert!(modes.len() >= 8, "{modes:?}");
+    assert!(modes.len() >= 10, "{modes:?}");
     modes
 }
 

@@ -3,6 +3,7 @@
 //! `UPDATE_CHART=1 cargo test --test chart` writes anew what is generated: the declarations and the schema of the
 //! configuration in the chart, the table in its README, and the golden renders.
 
+mod arguments;
 mod config_command;
 mod deadlines;
 mod declarations;

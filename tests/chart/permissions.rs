@@ -142,7 +142,8 @@ fn declared(values: &Value, rendered: &[Value]) -> BTreeSet<Permission> {
 pub(crate) fn config(values: &Value, rendered: &[Value]) -> Config {
     let file = of_kind(rendered, "ConfigMap")[0]["data"]["config.yaml"].as_str().unwrap();
     let file = ConfigFile::parse(std::path::Path::new("config.yaml"), file).unwrap();
-    let mut sources = Sources { file, ..Sources::default() };
+    let mut sources = Sources::default();
+    sources.file = file;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for (name, value) in values["env"].as_object().into_iter().flatten() {
         sources.env.insert(name.clone(), text(value));

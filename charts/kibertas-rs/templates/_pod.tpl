@@ -22,12 +22,7 @@ restartPolicy: Never
 terminationGracePeriodSeconds: {{ add (include "kibertas-rs.cleanUpSeconds" .root) 15 }}
 {{- include "kibertas-rs.placement" .root }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
-  seccompProfile:
-    type: RuntimeDefault
+  {{- include "kibertas-rs.podSecurity" .root | nindent 2 }}
 containers:
   - name: kibertas-rs
     image: {{ include "kibertas-rs.image" .root | quote }}
@@ -48,11 +43,7 @@ containers:
     resources:
       {{- toYaml $values.resources | nindent 6 }}
     securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      runAsNonRoot: true
-      capabilities:
-        drop: [ALL]
+      {{- include "kibertas-rs.containerSecurity" .root | nindent 6 }}
     volumeMounts:
       - name: config
         mountPath: /etc/kibertas-rs
@@ -67,6 +58,24 @@ volumes:
   {{- with $values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{/* The Pod Security level `restricted`, and the image's own user. */}}
+{{- define "kibertas-rs.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "kibertas-rs.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
 {{- end }}
 
 {{- define "kibertas-rs.env" -}}

@@ -70,3 +70,9 @@ subjects:
     name: {{ .account }}
     namespace: {{ .root.Release.Namespace }}
 {{- end }}
+
+{{/* What promoting and aborting Rollouts takes. */}}
+{{- define "kibertas-rs.rolloutRules" -}}
+- {apiGroups: [argoproj.io], resources: [rollouts], verbs: [list, watch, patch]}
+- {apiGroups: [argoproj.io], resources: [rollouts/status], verbs: [patch]}
+{{- end }}
