@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kibertas::check::{COMMON_GRANTS, Check, Grant, Scope};
 use kibertas::checks;
 use kibertas::config::{Config, ConfigFile, Sources};
+use kibertas::diagnosis::optional_grants;
 use serde_json::{Value, json};
 
 use super::render::{objects, of_kind, template_with};
@@ -124,7 +125,8 @@ fn declared(values: &Value, rendered: &[Value]) -> BTreeSet<Permission> {
             let anyway = Grant { optional: false, ..**grant };
             (optional || !grant.optional) && anyway.is_needed(config.of(check.about().name), &config.core)
         };
-        for grant in COMMON_GRANTS.iter().chain(check.grants()).filter(needed) {
+        let diagnosis = optional_grants();
+        for grant in COMMON_GRANTS.iter().chain(&diagnosis).chain(check.grants()).filter(needed) {
             let (namespace, name) = match grant.scope {
                 Scope::Namespace => (config.core.resource_namespace.as_deref().unwrap_or_default(), ""),
                 Scope::Cluster => ("", ""),
