@@ -62,8 +62,8 @@ fn check(args: &ConfigArgs, file: Option<&Path>, config: &Config) -> Result<Stri
 
 fn show(args: &ConfigArgs, config: &Config) -> Result<String, UsageError> {
     let of_checks = checks::ALL.iter().map(|check| check.about().name);
-    let of_checks = of_checks.flat_map(|name| settings(format!("checks.{name}."), config.of(name)));
-    let shown = settings(String::new(), &config.own).into_iter().chain(of_checks).collect::<Vec<_>>();
+    let of_checks = of_checks.flat_map(|name| settings(&format!("checks.{name}."), config.of(name)));
+    let shown = settings("", &config.own).into_iter().chain(of_checks).collect::<Vec<_>>();
     if args.output == Output::Json {
         return json(&shown);
     }
@@ -71,7 +71,7 @@ fn show(args: &ConfigArgs, config: &Config) -> Result<String, UsageError> {
     Ok(shown.iter().map(|one| format!("{:width$}  {} ({})\n", one.setting, one.value, one.from)).collect())
 }
 
-fn settings(scope: String, values: &Values) -> Vec<Shown<'_>> {
+fn settings<'a>(scope: &str, values: &'a Values) -> Vec<Shown<'a>> {
     let shown = |(key, value, source): (&str, _, &crate::config::values::Source)| Shown {
         setting: format!("{scope}{key}"),
         value,

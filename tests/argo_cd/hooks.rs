@@ -18,9 +18,11 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 fn passes(world: &World) -> Result<(), Failed> {
-    let values = world.values(&["cert-manager", "ingress"], json!({"argoCd": {"enabled": true}}));
+    // With the permissions that the checks declare, and none besides.
+    let more = json!({"argoCd": {"enabled": true}, "rbac": {"optional": false}});
+    let values = world.values(&["cert-manager", "ingress", "rollouts"], more);
     let application = Application::sync(world, "passes", &values)?;
-    let (phase, hook) = application.end(180)?;
+    let (phase, hook) = application.end(240)?;
     expect(phase == "Succeeded" && hook["kind"] == "Job" && hook["hookPhase"] == "Succeeded", &hook)?;
     let jobs = world.kubectl(&["get", "jobs", "-n", "kibertas", "-o", "name"])?;
     expect(jobs.is_empty(), &json!({"jobs left": jobs}))?;

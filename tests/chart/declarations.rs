@@ -25,7 +25,7 @@ fn the_chart_knows_what_the_checks_declare() {
 fn of_check(check: &dyn Check) -> Value {
     let of_interest = |setting: &&Setting| decides(check, setting.key);
     let long_waits = check.long_waits().iter().map(|wait| {
-        json!({"flag": wait.flag, "limit": wait.limit, "besidesSeconds": wait.besides.as_secs_f64().ceil() as u64})
+        json!({"flag": wait.flag, "limit": wait.limit, "besidesSeconds": u64::try_from(wait.besides.as_millis().div_ceil(1000)).unwrap()})
     });
     let secrets = check.settings().iter().filter(|setting| setting.kind == Kind::Secret);
     json!({

@@ -34,7 +34,7 @@ fn every_mode_passes_lint() {
     }
 }
 
-/// The schemas are those of a real API server; tests/in_cluster/schemas.rs compares and writes them.
+/// The schemas are those of a real API server; `tests/argo_cd/schemas.rs` compares and writes them.
 #[test]
 fn every_object_fits_the_schema_of_its_kind() {
     for (mode, values) in modes() {

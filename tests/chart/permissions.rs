@@ -92,7 +92,7 @@ fn every_role_is_bound_to_the_chart_s_own_account() {
     }
 }
 
-/// What the Roles and ClusterRoles of a render grant.
+/// What the Roles and `ClusterRoles` of a render grant.
 fn granted(objects: &[Value]) -> BTreeSet<Permission> {
     let mut granted = BTreeSet::new();
     for role in objects.iter().filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole") {

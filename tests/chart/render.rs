@@ -39,9 +39,10 @@ pub(crate) fn template_with(values: &Value) -> Result<String, String> {
     std::fs::write(file.path(), values.to_string()).unwrap();
     let (chart, file) = (super::chart(""), file.path().to_string_lossy().into_owned());
     let output = helm(&["template", "add-ons", &chart.to_string_lossy(), "--namespace", "kibertas", "--values", &file]);
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout).unwrap()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 
