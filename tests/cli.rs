@@ -51,7 +51,17 @@ fn kubeconfig(server: &str, user: &str) -> String {
 
 #[test]
 fn help_says_what_there_is() {
-    for command in [&[][..], &["test"], &["list"], &["sweep"], &["report", "render"], &["notify"], &["completions"]] {
+    for command in [
+        &[][..],
+        &["test"],
+        &["list"],
+        &["config", "check"],
+        &["config", "show"],
+        &["sweep"],
+        &["report", "render"],
+        &["notify"],
+        &["completions"],
+    ] {
         let told = run(&[command, &["--help"]].concat(), &[]);
         assert_eq!((told.code, told.errors.as_str()), (Some(0), ""), "{command:?}");
         insta::assert_snapshot!([&["help"], command].concat().join("-"), told.output);

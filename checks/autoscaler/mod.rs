@@ -18,8 +18,6 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
@@ -29,9 +27,9 @@ use self::scene::{Before, Scene};
 use self::settings::Settings;
 use self::stages::Trigger;
 use self::watching::Watching;
-use crate::check::{About, Check, Grant};
+use crate::check::{About, Check, Grant, LongWait};
 use crate::cluster::Look;
-use crate::config::{Setting, Values};
+use crate::config::Setting;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -89,8 +87,8 @@ impl Check for Autoscaler {
         GRANTS
     }
 
-    fn beyond_timeout(&self, values: &Values) -> Duration {
-        settings::scale_in(values).map_or(Duration::ZERO, |limit| limit + scale_in::QUESTION)
+    fn long_waits(&self) -> &'static [LongWait] {
+        &[LongWait { flag: Some("scaleIn"), limit: "scaleInTimeout", besides: scale_in::QUESTION }]
     }
 
     fn run<'a>(&'a self, cx: &'a Context) -> LocalBoxFuture<'a, Result<(), Failure>> {

@@ -15,13 +15,24 @@ use crate::exit;
 use crate::notify::{Audience, Told};
 use crate::publish::Publisher;
 use crate::redact::Redactor;
-use crate::report::{self, Destination, FileReport, Format, ReportTarget};
+use crate::report::{self, Destination, FileReport, Format, ReportTarget, TerminationLog};
 use crate::result::RunResult;
 use crate::runner::signals::{Interruption, Signals};
 use crate::runner::{Plan, Run, RunOptions, finish};
 
 /// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
 pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageError> {
+    let termination_log = TerminationLog::find(args.termination_log.as_deref());
+    let outcome = checks(global, args, termination_log.clone()).await;
+    if let (Err(error), Some(log)) = (&outcome, termination_log)
+        && let Err(unwritten) = log.write(&format!("error: {error}"))
+    {
+        eprintln!("{unwritten}");
+    }
+    outcome
+}
+
+async fn checks(global: &Global, args: TestArgs, termination_log: Option<TerminationLog>) -> Result<u8, UsageError> {
     let mut sources = super::sources(global)?;
     flags(&mut sources, &args);
     let config = super::configuration(&sources)?;
@@ -33,7 +44,7 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
     }
     let publisher = Publisher::of(&config.core)?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &config.core)?) };
-    let sinks = sinks(&args)?;
+    let sinks = sinks(&args, termination_log)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
     let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
@@ -121,7 +132,7 @@ async fn tell(
 }
 
 /// The display and the reports. Where a report goes to standard output, the display goes to standard error.
-fn sinks(args: &TestArgs) -> Result<Vec<Box<dyn Sink>>, UsageError> {
+fn sinks(args: &TestArgs, termination_log: Option<TerminationLog>) -> Result<Vec<Box<dyn Sink>>, UsageError> {
     let mut targets = args.report.clone();
     if args.output == Output::Json {
         targets.push(ReportTarget { format: Format::Json, destination: Destination::Stdout });
@@ -129,7 +140,8 @@ fn sinks(args: &TestArgs) -> Result<Vec<Box<dyn Sink>>, UsageError> {
     let taken = targets.iter().any(|target| target.destination == Destination::Stdout);
     let term = if taken { Term::stderr() } else { Term::stdout() };
     let reports = FileReport::open_all(targets)?.into_iter().map(|report| Box::new(report) as Box<dyn Sink>);
-    Ok(std::iter::once(report::display(&term)).chain(reports).collect())
+    let log = termination_log.map(|log| Box::new(log) as Box<dyn Sink>);
+    Ok(std::iter::once(report::display(&term)).chain(log).chain(reports).collect())
 }
 
 /// The flags that are settings.

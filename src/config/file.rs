@@ -18,9 +18,14 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads a file.
+    /// Reads a file; `-` is standard input.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let text = if path == Path::new("-") {
+            std::io::read_to_string(std::io::stdin())
+        } else {
+            std::fs::read_to_string(path)
+        };
+        let text = text.map_err(|e| {
             ConfigError::one("--config", Some(path.display().to_string()), format!("a file that can be read ({e})"))
         })?;
         Self::parse(path, &text)

@@ -202,6 +202,12 @@ impl Values {
         self.values.values().filter(|v| v.kind == Kind::Secret).map(|v| v.text.as_str())
     }
 
+    /// Keys, values as they may be shown, and where each came from.
+    pub fn origins(&self) -> impl Iterator<Item = (&'static str, &str, &Source)> {
+        let shown = |v: &'_ Resolved| v.kind == Kind::Secret;
+        self.values.iter().map(move |(key, v)| (*key, if shown(v) { "***" } else { v.text.as_str() }, &v.source))
+    }
+
     /// Keys and values as they may be shown; secrets are masked.
     pub fn shown(&self) -> BTreeMap<String, String> {
         let shown = |v: &Resolved| if v.kind == Kind::Secret { "***".to_owned() } else { v.text.clone() };
