@@ -154,6 +154,10 @@ fn forget_noise(value: &mut Value) {
         "volumes",
         "kibertas.dev/expires",
         "readOnlyRootFilesystem",
+        "requirements",
+        "disruption",
+        "karpenter.sh/nodepool-hash",
+        "volumesInUse",
     ];
     let is_noise = |key: &str| NOISE.contains(&key) || key.starts_with("alb.ingress.kubernetes.io/");
     /// Events of everything that goes well.

@@ -121,8 +121,10 @@ impl Gatherer<'_> {
         for (kind, list) in kinds.into_iter().zip(lists) {
             take_list(evidence, kind, list);
         }
-        if let Ok(namespace) = namespace {
-            evidence.objects.push(Object(trimmed(namespace, "Namespace")));
+        match namespace {
+            Ok(namespace) => evidence.objects.push(Object(trimmed(namespace, "Namespace"))),
+            Err(Answer::NotFound(_)) => drop(evidence.listed.insert("Namespace".to_owned())),
+            Err(_) => {}
         }
         let mut events: Vec<Value> = taken(evidence, "events", events);
         // Events about objects without a namespace are in `default`, among those of other people.
