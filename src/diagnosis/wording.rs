@@ -21,8 +21,9 @@ pub(super) fn clean(text: &str, longest: usize) -> String {
 
 /// A text as evidence or part of a sentence: clean, short, without the full stop at its end, and without how long was waited for it.
 pub(super) fn quoted(text: &str) -> String {
-    let said = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (waited ")).map_or(text, |(said, _)| said);
-    clean(said, 240).trim_end_matches(['.', ' ']).to_owned()
+    let waited = text.rsplit_once(" (waited ").and_then(|(said, rest)| Some((said, rest.split_once(')')?.1)));
+    let said = waited.map_or_else(|| text.to_owned(), |(said, rest)| format!("{said}{rest}"));
+    clean(&said, 240).trim_end_matches(['.', ' ']).to_owned()
 }
 
 /// A word as a shell takes it.
@@ -104,6 +105,7 @@ mod tests {
     #[test]
     fn a_quotation_is_without_full_stop_and_waiting_time() {
         assert_eq!(quoted("404 from 192.0.2.1 (waited 10.0 s)"), "404 from 192.0.2.1");
+        assert_eq!(quoted("no way (refused (waited 1.0 s))"), "no way (refused)");
         assert_eq!(quoted("it is gone. "), "it is gone");
         assert_eq!(quoted("404 (Server: x)"), "404 (Server: x)");
     }

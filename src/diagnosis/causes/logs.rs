@@ -125,7 +125,7 @@ fn expired(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn unknown_key(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"])?;
+    let seen = seen(failure, evidence, &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "UserNotFound"])?;
     Some(
         Finding::new(format!("S3 does not accept the credentials: {}", quoted(seen)))
             .next(WHO)
@@ -158,6 +158,7 @@ fn region(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     ];
     let seen = seen(failure, evidence, &words)?;
     let region = between(seen, "the bucket is in ", " ").or_else(|| between(seen, "expecting '", "'"));
+    let region = region.or_else(|| between(seen, "expecting \"", "\""));
     let finding = Finding::new(format!("the bucket is in another region: {}", quoted(seen)));
     Some(match region {
         Some(region) => finding.next(format!("set AWS_REGION to {}", shell_word(region))),
