@@ -129,8 +129,13 @@ impl Gatherer<'_> {
         let mut events: Vec<Value> = taken(evidence, "events", events);
         // Events about objects without a namespace are in `default`, among those of other people.
         let nodes = ["Node", "NodeClaim", "NodePool"];
-        let about = |event: &Value| nodes.contains(&text_at(event, "/involvedObject/kind"));
-        events.extend(taken(evidence, "events of nodes", node_events).into_iter().filter(about));
+        // Of objects that have gone only the complaints still matter, such as that of a machine that could not be had.
+        let node_events = taken(evidence, "events of nodes", node_events);
+        let matters = |event: &Value| {
+            let (kind, name) = (text_at(event, "/involvedObject/kind"), text_at(event, "/involvedObject/name"));
+            nodes.contains(&kind) && (text_at(event, "/type") == "Warning" || evidence.object(kind, name).is_some())
+        };
+        events.extend(node_events.into_iter().filter(matters));
         evidence.events = condensed(events.iter().filter(|event| self.is_ours(event)).map(event_seen).collect());
         for (what, list) in workloads {
             let list = taken(evidence, what, list);

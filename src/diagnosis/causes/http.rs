@@ -59,7 +59,7 @@ pub(super) static CAUSES: &[Cause] = &[
 
 fn seen_of_http<'a>(failure: &'a Failure, evidence: &Evidence) -> Option<&'a str> {
     let about = |text: &str| has_any(text, &["http", "request", "repl", "tls"]);
-    let ours = !matches!(evidence.check.as_str(), "fluent" | "datadog-agent") ;
+    let ours = !matches!(evidence.check.as_str(), "fluent" | "datadog-agent");
     (ours && (about(&evidence.step) || about(&failure.expected))).then_some(failure.seen.as_str())
 }
 
@@ -86,7 +86,14 @@ fn nobody_listens(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn no_way(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = ["timed out", "no answer within", "no answer in time", "no route to host", "network is unreachable", "deadline has elapsed"];
+    let words = [
+        "timed out",
+        "no answer within",
+        "no answer in time",
+        "no route to host",
+        "network is unreachable",
+        "deadline has elapsed",
+    ];
     let seen = seen_of_http(failure, evidence).filter(|seen| has_any(seen, &words))?;
     let (host, address) = asked(failure);
     Some(
@@ -137,6 +144,9 @@ fn other_backend(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let expected_own = has_any(&failure.expected, &["nonce", "own pod", "this run"]) || has_any(seen, &["nonce"]);
     (good && expected_own).then(|| {
         Finding::new(format!("another back end than this run's pod answers under the host name: {}", quoted(seen)))
-            .next(format!("kubectl get ingresses -A | grep -F {}   # which other Ingress has the same host?", shell_word(asked(failure).0)))
+            .next(format!(
+                "kubectl get ingresses -A | grep -F {}   # which other Ingress has the same host?",
+                shell_word(asked(failure).0)
+            ))
     })
 }

@@ -125,7 +125,8 @@ fn expired(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn unknown_key(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "UserNotFound"])?;
+    let seen =
+        seen(failure, evidence, &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "UserNotFound"])?;
     Some(
         Finding::new(format!("S3 does not accept the credentials: {}", quoted(seen)))
             .next(WHO)
@@ -134,12 +135,7 @@ fn unknown_key(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn no_credentials(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = [
-        "no credentials",
-        "credentials provider",
-        "failed to load credentials",
-        "CredentialsNotLoaded",
-    ];
+    let words = ["no credentials", "credentials provider", "failed to load credentials", "CredentialsNotLoaded"];
     let seen = seen(failure, evidence, &words)?;
     Some(Finding::new(format!("no credentials for S3 were found: {}", quoted(seen))).next(WHO).next(
         "in a pod: see its ServiceAccount's annotation eks.amazonaws.com/role-arn, or its pod identity association",
@@ -162,7 +158,9 @@ fn region(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let finding = Finding::new(format!("the bucket is in another region: {}", quoted(seen)));
     Some(match region {
         Some(region) => finding.next(format!("set AWS_REGION to {}", shell_word(region))),
-        None => finding.next(format!("aws s3api get-bucket-location --bucket {}; set AWS_REGION to it", bucket(failure))),
+        None => {
+            finding.next(format!("aws s3api get-bucket-location --bucket {}; set AWS_REGION to it", bucket(failure)))
+        }
     })
 }
 
@@ -210,9 +208,12 @@ fn shipper_down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 fn lost_in_part(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let seen = awaited(failure, evidence).filter(|seen| seen.contains("lines, missing "))?;
     Some(
-        Finding::new(format!("the shipper has shipped a part of the lines ({}): it drops some, or has not flushed the rest yet", quoted(seen)))
-            .next("see its log for dropped or retried chunks, throttling and full buffers")
-            .next("compare its flush interval, buffer limits and the kubelet's log rotation with the rate of the lines"),
+        Finding::new(format!(
+            "the shipper has shipped a part of the lines ({}): it drops some, or has not flushed the rest yet",
+            quoted(seen)
+        ))
+        .next("see its log for dropped or retried chunks, throttling and full buffers")
+        .next("compare its flush interval, buffer limits and the kubelet's log rotation with the rate of the lines"),
     )
 }
 

@@ -129,7 +129,13 @@ const NODEPOOLS: &str =
     "kubectl get nodepools -o custom-columns='NAME:.metadata.name,LIMITS:.spec.limits,USED:.status.resources'";
 
 fn nodepool_limit(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = ["exceed limits for nodepool", "node limits have been exhausted", "limits exceeded", "would exceed limits", "exceeds limits"];
+    let words = [
+        "exceed limits for nodepool",
+        "node limits have been exhausted",
+        "limits exceeded",
+        "would exceed limits",
+        "exceeds limits",
+    ];
     let event = said(failure, evidence, &words)?;
     // Karpenter 1.14 says `… for nodepool (NodePool=NAME)`, earlier ones `… for nodepool: "NAME"`.
     let pool = between(&event.message, "(NodePool=", ")")
