@@ -67,10 +67,11 @@ impl Values {
         let unknown = |field: String| Problem {
             field,
             value: None,
-            expected: format!(
-                "one of {}",
-                if known.is_empty() { "no settings at all".into() } else { known.join(", ") }
-            ),
+            expected: match (known.as_slice(), scope) {
+                ([], _) => "left out: there are no settings at all".to_owned(),
+                (known, "") => format!("one of {}, or stand under checks:", known.join(", ")),
+                (known, _) => format!("one of {}", known.join(", ")),
+            },
         };
         let in_file = sources.file.scope(scope);
         for key in in_file.into_iter().flat_map(serde_json::Map::keys).filter(|k| !known.contains(&k.as_str())) {

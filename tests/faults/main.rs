@@ -4,8 +4,11 @@
 //! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
 
 mod access;
+mod account;
 mod cert_manager;
+mod ingress;
 mod interruption;
+mod rollouts;
 mod run;
 mod world;
 
@@ -35,5 +38,6 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [cert_manager::trials(world), access::trials(world), interruption::trials(world)].into_iter().flatten().collect()
+    let parts = [ingress::trials, cert_manager::trials, rollouts::trials, access::trials, interruption::trials];
+    parts.iter().flat_map(|trials| trials(world)).collect()
 }

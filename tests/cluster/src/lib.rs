@@ -26,6 +26,7 @@ mod containers;
 mod context;
 mod down;
 mod error;
+mod harness;
 mod host;
 mod identity;
 pub mod image;
