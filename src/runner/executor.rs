@@ -7,6 +7,7 @@ use std::rc::Rc;
 use futures::FutureExt;
 use tokio::time::Instant;
 
+use super::advice;
 use super::plan::{Plan, Planned};
 use super::preflight;
 use super::signals::Interruption;
@@ -16,6 +17,7 @@ use crate::cluster::counted::counted;
 use crate::cluster::{Cluster, RunId, Scratch};
 use crate::config::Config;
 use crate::context::Context;
+use crate::diagnosis;
 use crate::event::{Bus, Event};
 use crate::exit;
 use crate::failure::Failure;
@@ -114,16 +116,31 @@ impl Run<'_> {
             && let Some(cleanup) = &cleanup
         {
             failure = left_behind(cleanup);
+            if let Some(left) = failure.take() {
+                let run = (!cx.scratch.owns_namespace()).then(|| self.id.as_str());
+                let scene = diagnosis::Scene {
+                    check: name,
+                    step: "clean-up",
+                    namespace: &cx.scratch.namespace,
+                    only_of_run: run,
+                };
+                failure = Some(diagnosis::explain(&cx.client, &scene, left).await);
+            }
+        }
+        let mut steps: Vec<StepResult> = cx.steps.borrow_mut().drain(..).flatten().collect();
+        if cleanup.as_ref().is_some_and(|cleanup| cleanup.verdict == Verdict::Passed) {
+            let failures = steps.iter_mut().filter_map(|step| step.failure.as_mut()).chain(failure.as_mut());
+            failures.for_each(|failure| advice::after_removal(failure, name, self.id.as_str()));
         }
         CheckResult {
             name: name.to_owned(),
             verdict: failure.as_ref().map_or(Verdict::Passed, |failure| failure.verdict),
-            reason: failure.as_ref().map(|failure| failure_line(failure, &cx.steps.borrow())),
+            reason: failure.as_ref().map(|failure| failure_line(failure, &steps)),
             failure,
             start_ms: self.bus.at_ms(started),
             duration_ms,
             namespace: check.works_in_namespace().then(|| cx.scratch.namespace.clone()),
-            steps: cx.steps.borrow_mut().drain(..).flatten().collect(),
+            steps,
             cleanup,
             api_requests: cx.api_requests(),
             settings: cx.values.shown(),
@@ -241,8 +258,8 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 }
 
 /// The reason in one line, with the step that it ended in.
-fn failure_line(failure: &Failure, steps: &[Option<StepResult>]) -> String {
-    let step = steps.iter().flatten().rev().find(|step| step.verdict == failure.verdict && step.failure.is_some());
+fn failure_line(failure: &Failure, steps: &[StepResult]) -> String {
+    let step = steps.iter().rev().find(|step| step.verdict == failure.verdict && step.failure.is_some());
     match step {
         Some(step) => format!("{}: {}", step.name, failure.summary()),
         None => failure.summary(),

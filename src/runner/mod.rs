@@ -1,6 +1,7 @@
 //! Runs checks: plans them, runs them side by side, and tells what happens as events. It owns no output.
 
-pub mod executor;
+pub mod advice;
+mod executor;
 pub mod plan;
 pub mod preflight;
 pub mod signals;

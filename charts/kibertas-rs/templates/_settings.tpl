@@ -74,8 +74,13 @@ clean-up; and before all that the image and the node. Takes root and unit.
 {{- $waits := 0 }}
 {{- range $check.longWaits }}
 {{- $setting := dict "root" $.root "check" $check }}
-{{- if eq "true" (include "kibertas-rs.plain" (include "kibertas-rs.checkSetting" (merge (dict "key" .flag) $setting))) }}
-{{- $waits = add $waits .besidesSeconds (include "kibertas-rs.seconds" (include "kibertas-rs.checkSetting" (merge (dict "key" .limit) $setting)) | int64) }}
+{{- $asked := true }}
+{{- if .flag }}
+{{- $asked = eq "true" (include "kibertas-rs.plain" (include "kibertas-rs.checkSetting" (merge (dict "key" .flag) $setting))) }}
+{{- end }}
+{{- $limit := include "kibertas-rs.checkSetting" (merge (dict "key" .limit) $setting) }}
+{{- if and $asked (ne "" (trim $limit)) }}
+{{- $waits = add $waits .besidesSeconds (include "kibertas-rs.seconds" $limit | int64) }}
 {{- end }}
 {{- end }}
 {{- $longest = max $longest $waits }}

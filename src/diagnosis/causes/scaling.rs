@@ -1,7 +1,7 @@
 //! Nodes that an autoscaler should add and does not.
 
 use super::{Cause, Finding};
-use crate::diagnosis::containers::unscheduled;
+use crate::diagnosis::containers::{pods_in_trouble, unscheduled};
 use crate::diagnosis::controllers;
 use crate::diagnosis::evidence::{EventSeen, Evidence, Object};
 use crate::diagnosis::kinds::{Story, stories_of};
@@ -100,23 +100,30 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// Whether the failure is about nodes that should come.
+fn is_about_nodes(failure: &Failure, evidence: &Evidence) -> bool {
+    let kind = failure.object.as_ref().map(|object| object.kind.as_str());
+    stories_of(&evidence.check, kind).contains(&Story::Nodes)
+}
+
 /// The first pod without a node, if the failure is about nodes that should come.
 fn waiting_pod<'a>(failure: &Failure, evidence: &'a Evidence) -> Option<&'a Object> {
-    let kind = failure.object.as_ref().map(|object| object.kind.as_str());
-    stories_of(&evidence.check, kind)
-        .contains(&Story::Nodes)
-        .then(|| unscheduled(evidence).next().map(|(pod, _)| pod))
-        .flatten()
+    is_about_nodes(failure, evidence).then(|| unscheduled(evidence).next().map(|(pod, _)| pod)).flatten()
 }
 
 const KARPENTER: &str = "Karpenter";
 const CLUSTER_AUTOSCALER: &str = "Cluster Autoscaler";
 
-/// The same, unless the failure expects the node of the other autoscaler by name: in a cluster with both, each speaks about every
-/// pod that waits, and what the other one says is of no account.
-fn waiting_for<'a>(autoscaler: &str, failure: &Failure, evidence: &'a Evidence) -> Option<&'a Object> {
+/// Whether the failure is about nodes, and not about those of the other autoscaler by name: in a cluster with both, each speaks
+/// about every pod that waits, and what the other one says is of no account.
+fn is_about(autoscaler: &str, failure: &Failure, evidence: &Evidence) -> bool {
     let other = if autoscaler == KARPENTER { CLUSTER_AUTOSCALER } else { KARPENTER };
-    waiting_pod(failure, evidence).filter(|_| !failure.expected.contains(other))
+    is_about_nodes(failure, evidence) && !failure.expected.contains(other)
+}
+
+/// The first pod without a node that this autoscaler should act on.
+fn waiting_for<'a>(autoscaler: &str, failure: &Failure, evidence: &'a Evidence) -> Option<&'a Object> {
+    waiting_pod(failure, evidence).filter(|_| is_about(autoscaler, failure, evidence))
 }
 
 /// What an autoscaler said last about a pod that still has no node.
@@ -137,9 +144,17 @@ const NODEPOOLS: &str =
     "kubectl get nodepools -o custom-columns='NAME:.metadata.name,LIMITS:.spec.limits,USED:.status.resources'";
 
 fn nodepool_limit(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = ["exceed limits for nodepool", "limits exceeded", "would exceed limits", "exceeds limits"];
+    let words = [
+        "exceed limits for nodepool",
+        "node limits have been exhausted",
+        "limits exceeded",
+        "would exceed limits",
+        "exceeds limits",
+    ];
     let event = said(KARPENTER, failure, evidence, &words)?;
-    let pool = between(&event.message, "exceed limits for nodepool: \"", "\"")
+    // Karpenter 1.14 says `… for nodepool (NodePool=NAME)`, earlier ones `… for nodepool: "NAME"`.
+    let pool = between(&event.message, "(NodePool=", ")")
+        .or_else(|| between(&event.message, "exceed limits for nodepool: \"", "\""))
         .or_else(|| between(&event.message, "nodepool \"", "\""));
     let pool = pool.map_or_else(String::new, |pool| format!(" {}", quoted(pool)));
     Some(
@@ -188,17 +203,26 @@ fn nodepool_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Findi
     )
 }
 
-/// A claim that is stuck at a condition, all earlier ones being met. One that is older than the pod was not made for it.
+/// Whether a claim was made for the check's pods: the failure is about it or its node, or Karpenter or the scheduler gave it a pod.
+fn is_ours(claim: &Object, failure: &Failure, evidence: &Evidence) -> bool {
+    let (name, node) = (claim.name(), claim.text("/status/nodeName"));
+    let is_object = failure.object.as_ref().is_some_and(|object| object.name == name || object.name == node);
+    let is_nominated = evidence.events_with(&["Nominated"]).any(|event| {
+        event.message.split([' ', ',']).any(|word| word.strip_prefix("nodeclaim/").is_some_and(|claim| claim == name))
+    });
+    let has_pod = !node.is_empty() && pods_in_trouble(evidence).any(|pod| pod.text("/spec/nodeName") == node);
+    is_object || is_nominated || has_pod
+}
+
+/// A claim for the check's pods that is stuck at a condition, all earlier ones being met.
 fn stuck_claim<'a>(
+    failure: &Failure,
     evidence: &'a Evidence,
-    pod: &Object,
     at: &str,
     after: Option<&str>,
 ) -> Option<(&'a Object, String)> {
-    let created = |object: &Object| object.text("/metadata/creationTimestamp").to_owned();
-    let since = created(pod);
-    let claims =
-        evidence.of_kind("NodeClaim").filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
+    let claims = evidence.of_kind("NodeClaim").filter(|claim| is_ours(claim, failure, evidence));
+    let claims = claims.filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
     claims
         .filter(|claim| created(claim) >= since)
         .filter_map(|claim| Some((claim, claim.condition(at)?)))
@@ -207,8 +231,8 @@ fn stuck_claim<'a>(
 }
 
 fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let pod = waiting_pod(failure, evidence)?;
-    let claim = stuck_claim(evidence, pod, "Launched", None)
+    is_about(KARPENTER, failure, evidence).then_some(())?;
+    let claim = stuck_claim(failure, evidence, "Launched", None)
         .filter(|(_, told)| has_any(told, &["fail", "error", "insufficient", "capacity", "denied"]));
     if let Some((claim, told)) = claim {
         return Some(
@@ -227,8 +251,8 @@ fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let pod = waiting_for(KARPENTER, failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, pod, "Registered", Some("Launched"))?;
+    is_about(KARPENTER, failure, evidence).then_some(())?;
+    let (claim, told) = stuck_claim(failure, evidence, "Registered", Some("Launched"))?;
     Some(
         Finding::new(format!("the machine of NodeClaim {} was launched and has not joined the cluster ({told})", claim.name()))
             .next(format!("kubectl describe nodeclaim {}", shell_word(claim.name())))
@@ -237,8 +261,8 @@ fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_initialized(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let pod = waiting_for(KARPENTER, failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, pod, "Initialized", Some("Registered"))?;
+    is_about(KARPENTER, failure, evidence).then_some(())?;
+    let (claim, told) = stuck_claim(failure, evidence, "Initialized", Some("Registered"))?;
     let node = claim.text("/status/nodeName");
     Some(
         Finding::new(format!("node {} has joined and does not become ready for pods ({told})", quoted(node)))
@@ -291,7 +315,7 @@ fn group_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Finding>
 
 fn silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let pod = waiting_pod(failure, evidence)?;
-    let spoke = evidence.events.iter().any(|event| {
+    let spoke = evidence.events.iter().filter(|event| event.kind == "Pod").any(|event| {
         let reasons = ["TriggeredScaleUp", "NotTriggerScaleUp", "Nominated", "NoCompatibleInstanceTypes"];
         reasons.contains(&event.reason.as_str()) || has_any(&event.message, &["nodepool", "NodePool"])
     });
