@@ -199,8 +199,16 @@ fn stuck_claim<'a>(
     let since = created(pod);
     let claims =
         evidence.of_kind("NodeClaim").filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
+    // Karpenter says which claim it has in mind for a pod; others are there for other pods.
+    let waits = |name: &str| unscheduled(evidence).any(|(pod, _)| pod.name() == name);
+    let words = evidence.events.iter().filter(|event| event.reason == "Nominated" && waits(&event.name));
+    let words: Vec<&str> = words.map(|event| event.message.as_str()).collect();
+    let meant = |claim: &Object| {
+        let named = format!("nodeclaim/{}", claim.name());
+        words.is_empty() || words.iter().any(|word| word.split([',', ' ']).any(|part| part == named))
+    };
     claims
-        .filter(|claim| created(claim) >= since)
+        .filter(|claim| created(claim) >= since && meant(claim))
         .filter_map(|claim| Some((claim, claim.condition(at)?)))
         .find(|(_, condition)| condition.status != "True")
         .map(|(claim, condition)| (claim, quoted(&format!("{}: {}", condition.reason, condition.message))))

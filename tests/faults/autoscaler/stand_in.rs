@@ -81,7 +81,8 @@ fn passes_with_scale_in(ground: &Ground) -> Result<(), Failed> {
 }
 
 fn no_group_matches(ground: &Ground) -> Result<(), Failed> {
-    let words = ["no node group of Cluster Autoscaler fits", "pod didn't trigger scale-up", "affinity/selector"];
+    let words =
+        ["Cluster Autoscaler sees the replica and adds no node", "pod didn't trigger scale-up", "affinity/selector"];
     // Another group is there, whose nodes do not carry the label.
     let other = |group: &mut Value| group["labels"] = json!({"trial": "elsewhere"});
     with_group(ground, other, || fails(ground, "scale-up triggered", &words))
