@@ -99,7 +99,7 @@ fn machine_never_joins(ground: &Ground) -> Result<(), Failed> {
 }
 
 fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
-    let words = ["is not ready for pods", "cni plugin not initialized"];
+    let words = ["the new node of Cluster Autoscaler to be ready for pods", "cni plugin not initialized"];
     with_group(ground, |group| group["boots"] = json!(false), || fails(ground, "node ready", &words))
 }
 
