@@ -23,7 +23,7 @@ fn too_many(scene: &Scene) -> Option<Failure> {
         Failure::failed(format!("at most {most} new nodes under {}", scene.settings.label))
             .saw(format!("{}: {}", new.len(), new.join(", ")))
             .because(
-                Certainty::Likely,
+                Certainty::Certain,
                 crate::failure::Origin::Cluster,
                 "more nodes are added than one replica needs: existing nodes have no room for the replicas, other workloads grow at the \
                  same time, or the autoscaler adds too many",

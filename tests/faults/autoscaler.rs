@@ -219,7 +219,8 @@ fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
     let taint = json!([{"key": "trial/agent-not-ready", "effect": "NoSchedule"}]);
     ground.pool(|pool| pool["spec"]["template"]["spec"]["startupTaints"] = taint)?;
     let words = ["has joined and does not become ready for pods", "StartupTaintsExist", "trial/agent-not-ready"];
-    fails(ground, &SHORT, "node ready", &words)
+    // Long enough for the registration on a busy machine.
+    fails(ground, &["--step-timeout", "15s"], "node ready", &words)
 }
 
 /// A pod that is bound to a node whose kubelet is away cannot go; the kubelets come back while the check cleans up.

@@ -224,7 +224,6 @@ fn stuck_claim<'a>(
     let claims = evidence.of_kind("NodeClaim").filter(|claim| is_ours(claim, failure, evidence));
     let claims = claims.filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
     claims
-        .filter(|claim| created(claim) >= since)
         .filter_map(|claim| Some((claim, claim.condition(at)?)))
         .find(|(_, condition)| condition.status != "True")
         .map(|(claim, condition)| (claim, quoted(&format!("{}: {}", condition.reason, condition.message))))

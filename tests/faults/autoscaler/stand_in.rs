@@ -81,7 +81,8 @@ fn passes_with_scale_in(ground: &Ground) -> Result<(), Failed> {
 }
 
 fn no_group_matches(ground: &Ground) -> Result<(), Failed> {
-    let words = ["no node group of Cluster Autoscaler fits", "pod didn't trigger scale-up", "affinity/selector"];
+    let words =
+        ["Cluster Autoscaler sees the replica and adds no node", "pod didn't trigger scale-up", "affinity/selector"];
     // Another group is there, whose nodes do not carry the label.
     let other = |group: &mut Value| group["labels"] = json!({"trial": "elsewhere"});
     with_group(ground, other, || fails(ground, "scale-up triggered", &words))
@@ -98,7 +99,7 @@ fn machine_never_joins(ground: &Ground) -> Result<(), Failed> {
 }
 
 fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
-    let words = ["is not ready for pods", "cni plugin not initialized"];
+    let words = ["the new node of Cluster Autoscaler to be ready for pods", "cni plugin not initialized"];
     with_group(ground, |group| group["boots"] = json!(false), || fails(ground, "node ready", &words))
 }
 

@@ -21,8 +21,9 @@ const NAMESPACE: &str = "kube-system";
 const STATUS: &str = "cluster-autoscaler-status";
 
 /// What it is made of, so that another version is told from the one that runs.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../bin/cluster-autoscaler-stand-in/main.rs"),
+    include_str!("../bin/cluster-autoscaler-stand-in/clock.rs"),
     include_str!("../bin/cluster-autoscaler-stand-in/cloud.rs"),
     include_str!("../bin/cluster-autoscaler-stand-in/group.rs"),
     include_str!("../bin/cluster-autoscaler-stand-in/scale_down.rs"),

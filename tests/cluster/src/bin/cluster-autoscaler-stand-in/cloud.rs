@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Node;
-use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::group::{Group, LABEL};
 
 /// The taint on a node that is about to be removed.
@@ -52,7 +52,7 @@ impl Cloud {
         for group in groups.iter().filter(|group| group.launches) {
             while self.of(group) > 0 {
                 self.count += 1;
-                let name = format!("{}-{}-{}", group.name, Timestamp::now().as_millisecond(), self.count);
+                let name = format!("{}-{}-{}", group.name, clock::now().as_millisecond(), self.count);
                 self.nodes.create(&PostParams::default(), &node(group, &name)?).await?;
                 self.ordered.entry(group.name.clone()).and_modify(|machines| *machines -= 1);
             }
@@ -66,7 +66,7 @@ impl Cloud {
         let mut taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
         taints.retain(|taint| taint.key != LEAVING);
         let mut taints: Vec<Value> = taints.iter().map(|taint| json!(taint)).collect();
-        taints.push(json!({"key": LEAVING, "value": Timestamp::now().as_second().to_string(), "effect": "NoSchedule"}));
+        taints.push(json!({"key": LEAVING, "value": clock::now().as_second().to_string(), "effect": "NoSchedule"}));
         let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
         let removed = async {
             self.nodes.patch(&name, &PatchParams::default(), &patch).await?;

@@ -6,6 +6,7 @@
 //!
 //! <https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md>
 
+mod clock;
 mod cloud;
 mod group;
 mod scale_down;

@@ -15,9 +15,14 @@ pub(crate) fn empty<'a>(groups: &[Group], nodes: &'a [Node], pods: &[Pod]) -> Ve
     for one in groups {
         let of_group = nodes.iter().filter(|node| group::of(node) == Some(&one.name));
         let spare = one.size(nodes).saturating_sub(one.min);
-        empty.extend(of_group.filter(|node| !pods.iter().any(|pod| keeps(pod, &node.name_any()))).take(spare));
+        empty.extend(of_group.filter(|node| is_empty(node, pods)).take(spare));
     }
     empty
+}
+
+/// Whether nothing runs on a node that keeps it.
+pub(crate) fn is_empty(node: &Node, pods: &[Pod]) -> bool {
+    !pods.iter().any(|pod| keeps(pod, &node.name_any()))
 }
 
 fn keeps(pod: &Pod, node: &str) -> bool {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
-use crate::group::Group;
+use crate::group::{self, Group};
+use crate::scale_down;
 use crate::words::Word;
 
 /// Pods below this priority make no node (`--expendable-pods-priority-cutoff`).
@@ -21,7 +22,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) words: Vec<(&'a Pod, Word)>,
 }
 
-/// Plans a node for each pod that waits, in the first group that takes it and may grow; a node that is on its way counts as there.
+/// Plans a node for each pod that waits, in the first group that takes it and may grow. A node that is on its way counts as there, and
+/// so does one that has joined and is not ready yet.
 ///
 /// The real one packs pods onto fewer nodes where it can. The checks' pods want a node each.
 pub(crate) fn plan<'a>(
@@ -32,6 +34,11 @@ pub(crate) fn plan<'a>(
 ) -> Plan<'a> {
     let mut plan = Plan::default();
     let mut free = on_their_way.clone();
+    for node in nodes.iter().filter(|node| scale_down::is_empty(node, pods)) {
+        if let Some(group) = group::of(node) {
+            *free.entry(group.to_owned()).or_default() += 1;
+        }
+    }
     let mut helped: Vec<(&Pod, &Group)> = Vec::new();
     // Without groups there is nothing to say about.
     for pod in pods.iter().filter(|pod| waits(pod) && !groups.is_empty()) {
@@ -97,6 +104,12 @@ mod tests {
         serde_json::from_value(json!({"metadata": {"name": "n", "labels": {LABEL: group}}})).unwrap()
     }
 
+    /// Runs on the node.
+    fn busy() -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": "busy"}, "spec": {"nodeName": "n", "containers": []}}))
+            .unwrap()
+    }
+
     fn said(plan: &Plan) -> Vec<(String, String)> {
         plan.words.iter().map(|(_, word)| (word.reason.to_owned(), word.message.clone())).collect()
     }
@@ -104,7 +117,7 @@ mod tests {
     #[test]
     fn each_pod_that_waits_gets_a_node_and_a_word() {
         let groups = [group("spot", json!({"max": 3, "labels": {"pool": "spot"}}))];
-        let pods = [pod("a", spot(0)), pod("b", spot(-10))];
+        let pods = [busy(), pod("a", spot(0)), pod("b", spot(-10))];
         let plan = plan(&groups, &[node("spot")], &pods, &BTreeMap::new());
         assert_eq!(plan.nodes, [("spot".to_owned(), 2)].into());
         let word = ("TriggeredScaleUp".to_owned(), "pod triggered scale-up: [{spot 1->3 (max: 3)}]".to_owned());
@@ -114,7 +127,7 @@ mod tests {
     #[test]
     fn a_group_does_not_grow_beyond_its_maximum() {
         let groups = [group("other", json!({"max": 9})), group("spot", json!({"max": 1, "labels": {"pool": "spot"}}))];
-        let waiting = [pod("a", spot(0))];
+        let waiting = [busy(), pod("a", spot(0))];
         let full = plan(&groups, &[node("spot")], &waiting, &BTreeMap::new());
         assert!(full.nodes.is_empty());
         let message = "pod didn't trigger scale-up: 1 max node group size reached, 1 node(s) didn't match Pod's node affinity/selector";
@@ -129,6 +142,14 @@ mod tests {
         assert_eq!(plan.nodes, [("spot".to_owned(), 1)].into());
         let word = ("TriggeredScaleUp".to_owned(), "pod triggered scale-up: [{spot 1->2 (max: 3)}]".to_owned());
         assert_eq!(said(&plan), [word]);
+    }
+
+    #[test]
+    fn a_node_that_has_joined_and_is_empty_is_waited_for() {
+        let groups = [group("spot", json!({"max": 3, "labels": {"pool": "spot"}}))];
+        let pods = [pod("a", spot(0))];
+        let plan = plan(&groups, &[node("spot")], &pods, &BTreeMap::new());
+        assert!(plan.nodes.is_empty() && plan.words.is_empty());
     }
 
     #[test]

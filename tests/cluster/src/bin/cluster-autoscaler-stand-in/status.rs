@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::NAMESPACE;
+use crate::clock;
 use crate::group::Group;
 
 /// The ConfigMap's name (`--status-config-map-name`).
@@ -25,7 +25,7 @@ pub(crate) async fn write(
     nodes: &[Node],
     on_their_way: &BTreeMap<String, usize>,
 ) -> kube::Result<()> {
-    let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S.%9f +0000 UTC").to_string();
+    let now = clock::now().strftime("%Y-%m-%d %H:%M:%S.%9f +0000 UTC").to_string();
     let coming = |group: &Group| on_their_way.get(&group.name).copied().unwrap_or_default();
     let each: Vec<Value> = groups.iter().map(|group| of_group(group, group.size(nodes), coming(group))).collect();
     // JSON is YAML, in which newer versions write it.

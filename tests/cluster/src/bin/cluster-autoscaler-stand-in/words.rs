@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Event, EventSource, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client, Resource, ResourceExt};
+
+use crate::clock;
 
 /// The component that Cluster Autoscaler's events come from.
 const COMPONENT: &str = "cluster-autoscaler";
@@ -52,7 +53,7 @@ impl Speaker {
             return Ok(());
         }
         let namespace = pod.namespace().unwrap_or_default();
-        let now = Some(Time(Timestamp::now()));
+        let now = Some(Time(clock::now()));
         let event = Event {
             metadata: ObjectMeta {
                 generate_name: Some(format!("{}.", pod.name_any())),
