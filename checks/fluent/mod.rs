@@ -129,9 +129,8 @@ async fn reach(step: &Step, settings: &Settings, pattern: &Pattern) -> Result<(B
         }
     });
     let reached = reached.await;
-    reached.map_err(|failure| match blind {
-        true => refusal::unreachable(Failure::inconclusive(&expected).saw(failure.seen), &bucket),
-        false => failure,
+    reached.map_err(|failure| {
+        if blind { refusal::unreachable(Failure::inconclusive(&expected).saw(failure.seen), &bucket) } else { failure }
     })?;
     let since = bucket.server_time().unwrap_or(now);
     step.evidence("serverTime", since.to_string());

@@ -89,7 +89,7 @@ fn answer_of_said(said: &Said<'_>) -> Answer {
         (code, message) => format!("{code}: {} (status {})", message.trim_end_matches('.'), said.status),
     };
     if let Some(region) = said.region {
-        text.push_str(&format!("; the bucket is in {region}"));
+        text = format!("{text}; the bucket is in {region}");
     }
     match (said.code, said.status) {
         ("NoSuchBucket", _) => Answer::NoBucket(text),

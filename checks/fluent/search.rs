@@ -113,9 +113,8 @@ impl<'b> Search<'b> {
 
     /// Waits for the first object with a line of this run.
     pub(super) async fn until_first(&mut self, step: &Step) -> Result<(), Failure> {
-        self.until(step, "an object with a line of this run", |search| match search.arrivals.is_empty() {
-            true => Look::NotYet(search.sight()),
-            false => Look::Found(()),
+        self.until(step, "an object with a line of this run", |search| {
+            if search.arrivals.is_empty() { Look::NotYet(search.sight()) } else { Look::Found(()) }
         })
         .await?;
         if let Some((key, arrival)) = self.arrivals.first() {
@@ -286,17 +285,17 @@ impl<'b> Search<'b> {
         }
         let read = self.known.values().filter(|known| known.read).count();
         let mut sight = counted(self.known.len(), "new object");
-        sight.push_str(&format!(" under {place}, {read} read, none with a line of this run"));
+        sight = format!("{sight} under {place}, {read} read, none with a line of this run");
         if !self.seen.others.is_empty() {
             let others = self.seen.others.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            sight.push_str(&format!("; there are lines of other runs or clusters: {others}"));
+            sight = format!("{sight}; there are lines of other runs or clusters: {others}");
         }
         if !self.seen.unread.is_empty() {
             let formats = self.seen.unread.iter().map(|(format, count)| format!("{count} {format}"));
-            sight.push_str(&format!("; of formats that are not read: {}", formats.collect::<Vec<_>>().join(", ")));
+            sight = format!("{sight}; of formats that are not read: {}", formats.collect::<Vec<_>>().join(", "));
         }
         if !self.seen.broken.is_empty() {
-            sight.push_str(&format!("; broken: {}", self.seen.broken.len()));
+            sight = format!("{sight}; broken: {}", self.seen.broken.len());
         }
         sight
     }

@@ -1,4 +1,4 @@
-//! Objects as shippers write them: their documented key formats, given to LOG_PATH as they are, and their contents.
+//! Objects as shippers write them: their documented key formats, given to `LOG_PATH` as they are, and their contents.
 
 use std::io::Write;
 use std::time::Duration;
@@ -33,7 +33,7 @@ enum Packed {
 
 struct Layout {
     name: &'static str,
-    /// LOG_PATH.
+    /// The setting `LOG_PATH`.
     path: &'static str,
     /// When the run began; the objects were written 30 s later.
     since: &'static str,

@@ -1,4 +1,4 @@
-//! A stand-in for S3: ListObjectsV2 and GetObject, over any number of keys that are made up as they are asked for.
+//! A stand-in for S3: `ListObjectsV2` and `GetObject`, over any number of keys that are made up as they are asked for.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
