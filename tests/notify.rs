@@ -200,10 +200,10 @@ fn configuration(service: Service, base: &str, ca_file: Option<&Path>) -> String
                 "{{service: github, tokenEnv: SECRET, repository: acme/addons, commit: {COMMIT}, apiUrl: '{base}', as: {form}"
             )
         }
-        Service::Pushgateway => return format!("pushgateway: '{base}'\nnotifyTimeout: 3s\n"),
+        Service::Pushgateway => return format!("pushgateway: '{base}'\nnotifyTimeout: 60s\n"),
     };
     let ca_file = ca_file.map(|path| format!(", caFile: '{}'", path.display())).unwrap_or_default();
-    format!("notifyTimeout: 3s\nnotify:\n  - {own}{ca_file}}}\n")
+    format!("notifyTimeout: 60s\nnotify:\n  - {own}{ca_file}}}\n")
 }
 
 fn environment(base: &str, secret: &str) -> BTreeMap<String, String> {
@@ -217,10 +217,20 @@ fn environment(base: &str, secret: &str) -> BTreeMap<String, String> {
 }
 
 fn tell(file: &str, env: BTreeMap<String, String>, runs: &[&RunResult]) -> Result<Vec<String>, Failed> {
+    tell_within(Duration::from_secs(20), file, env, runs)
+}
+
+fn tell_within(
+    of_try: Duration,
+    file: &str,
+    env: BTreeMap<String, String>,
+    runs: &[&RunResult],
+) -> Result<Vec<String>, Failed> {
     let file = ConfigFile::parse(Path::new("kibertas.yaml"), file)?;
-    let sources = Sources { file, env, ..Sources::default() };
+    let mut sources = Sources::default();
+    (sources.file, sources.env) = (file, env);
     let core = Config::resolve(&sources, kibertas::checks::ALL)?.core;
-    let patience = Patience { of_try: Duration::from_millis(500), pause: Duration::from_millis(20), tries: 4 };
+    let patience = Patience { of_try, pause: Duration::from_millis(20), tries: 4 };
     let audience = Audience::of(&sources, &core)?.with_patience(patience);
     let told: Vec<Told<'_>> = runs.iter().map(|&result| Told { result, before: None, report: None }).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -293,14 +303,17 @@ fn cell(service: Service, fault: Fault, authority: &Authority, ca_file: &Path) -
         _ => {}
     }
     let result = match fault {
-        Fault::Oversized => saying(&"クラスタ & <b> [x] ".repeat(5_000), 300)?,
+        Fault::Oversized => saying(&"クラスタ & <b> [x] ".repeat(500), 100)?,
         Fault::Hostile => saying(HOSTILE, 6)?,
         _ => result()?,
     };
     let trusted = (fault != Fault::Untrusted).then_some(ca_file);
     let secret = if fault == Fault::Unauthorized { "another-secret" } else { SECRET };
     let file = configuration(service, &base, trusted);
-    let told = tell(&file, environment(&base, secret), &[&result])?.join("; ");
+    // Where no answer is to come, the wait for it is short; elsewhere a slow machine must not look like a fault.
+    let waits_in_vain = matches!(fault, Fault::Timeout | Fault::SlowBody);
+    let of_try = Duration::from_millis(if waits_in_vain { 500 } else { 20_000 });
+    let told = tell_within(of_try, &file, environment(&base, secret), &[&result])?.join("; ");
     if told.contains(secret) || told.contains("127.0.0.1") {
         return Err(format!("{service:?}, {fault:?}: the warning shows the URL or the secret: {told}").into());
     }
@@ -308,7 +321,7 @@ fn cell(service: Service, fault: Fault, authority: &Authority, ca_file: &Path) -
     let most = match service {
         // The thread, and the groups of the checks that passed.
         Service::SlackBot => 2,
-        Service::Pushgateway => 1 + 300,
+        Service::Pushgateway => 1 + 100,
         _ => 1,
     };
     if seen > most {
@@ -348,7 +361,10 @@ fn service_by_fault() -> Result<(), Failed> {
         }
     }
     println!("{table}");
-    insta::with_settings!({prepend_module_to_snapshot => false, filters => vec![(r"0\.5 s|0\.6 s", "0.5 s")]}, {
+    insta::with_settings!({prepend_module_to_snapshot => false, filters => vec![
+        (r"within \d\.\d s", "within the time of a try"),
+        (r"(59 min 59 s|60 min 00 s), but [^\[]+ are left", "an hour, but less is left"),
+    ]}, {
         insta::assert_snapshot!("notify_service_by_fault", table);
     });
     Ok(())
@@ -363,8 +379,9 @@ fn hostile_text_is_text_everywhere() -> Result<(), Failed> {
     for (service, forbidden) in [
         (Service::Chatwork, &["[toall]", "[To:1]", "\u{1b}"][..]),
         (Service::SlackWebhook, &["mrkdwn", "\"text\":\"<!channel>", "\u{1b}"]),
-        (Service::Teams, &["TextBlock", "\u{1b}"]),
-        (Service::GitHubComment, &["\u{1b}", " **bold**"]),
+        (Service::Teams, &["\"type\":\"TextBlock\"", "\u{1b}"]),
+        // What is markup in a comment only a parser tells: that is a test beside the renderer.
+        (Service::GitHubComment, &["\u{1b}"]),
     ] {
         let stand_in = StandIn::start(service, &authority)?;
         let base = stand_in.url();

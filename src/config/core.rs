@@ -64,7 +64,7 @@ pub static SETTINGS: &[Setting] = &[
         env: &["KIBERTAS_PUBLISH"],
         kind: Kind::Text,
         default: None,
-        help: "Where all reports of each run are published: a folder, or s3://BUCKET/PREFIX.",
+        help: "Where all reports of each run are published: a folder.",
     },
     Setting {
         key: "publishUrl",

@@ -89,7 +89,7 @@ impl Values {
             value: None,
             expected: match (known.as_slice(), scope) {
                 ([], _) => "left out: there are no settings at all".to_owned(),
-                (known, "") => format!("one of {}, or stand under checks:", known.join(", ")),
+                (known, Some("")) => format!("one of {}, or stand under checks:", known.join(", ")),
                 (known, _) => format!("one of {}", known.join(", ")),
             },
         };

@@ -38,13 +38,15 @@ fn groups(base: &str, result: &RunResult) -> Vec<(String, String)> {
     let base = base.trim_end_matches('/');
     let cluster = format!("{base}/metrics/job/{JOB}{}", label("cluster", &result.target.name));
     let text = prometheus::render(result, "");
-    let (of_run, _) = prometheus::split_last_success(&text);
+    let (of_run, success) = prometheus::split_last_success(&text);
     let mut groups = vec![(cluster.clone(), of_run)];
-    for check in result.checks.iter().filter(|check| check.verdict == Verdict::Passed) {
-        let mut alone = result.clone();
-        alone.checks.retain(|other| other.name == check.name);
-        let text = prometheus::render(&alone, "");
-        groups.push((format!("{cluster}{}", label("check", &check.name)), prometheus::split_last_success(&text).1));
+    // Each sample with the metric's HELP, TYPE and UNIT.
+    let (comments, samples): (Vec<&str>, Vec<&str>) =
+        success.lines().filter(|line| *line != "# EOF").partition(|line| line.starts_with('#'));
+    let passed = result.checks.iter().filter(|check| check.verdict == Verdict::Passed);
+    for (check, sample) in passed.zip(samples) {
+        let text = comments.iter().chain([&sample, &"# EOF"]).map(|line| format!("{line}\n")).collect();
+        groups.push((format!("{cluster}{}", label("check", &check.name)), text));
     }
     groups
 }

@@ -440,7 +440,9 @@ mod tests {
 
     fn sources(file: &str, env: &[(&str, &str)]) -> Sources {
         let env = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Sources { file: ConfigFile::parse(Path::new("k.yaml"), file).unwrap(), env, ..Sources::default() }
+        let mut sources = Sources::default();
+        (sources.file, sources.env) = (ConfigFile::parse(Path::new("k.yaml"), file).unwrap(), env);
+        sources
     }
 
     fn problems(file: &str, env: &[(&str, &str)]) -> Vec<String> {
