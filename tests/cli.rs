@@ -126,6 +126,9 @@ fn credentials_that_the_server_refuses_are_told_from_a_server_that_is_not_there(
     assert!(answering.join().unwrap().contains("Bearer long-expired"));
 }
 
+/// Flags, variables, and what the refusal says.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn values_are_refused_with_field_value_and_what_would_be_right() {
     let cases: &[Case] = &[

@@ -90,9 +90,8 @@ fn given_namespace(world: &World) -> Result<(), Failed> {
     let in_cluster = ["get", "clusterroles", "-l", "app.kubernetes.io/instance=proofs", "-o", "name"];
     expect(world.kubectl(&in_cluster)?.is_empty(), &json!("a ClusterRole, though Roles suffice"))?;
     let tested = world.helm(&["test", "proofs", "--namespace", "chart-given", "--timeout", "5m"])?;
-    for check in checks {
-        expect(tested.contains(&format!("{check}: passed")) || tested.contains(check), &json!(tested))?;
-    }
+    // The pod is gone by now, and its log was printed before.
+    expect(tested.contains("3 passed"), &json!(tested))?;
     let ours = world.kubectl(&[
         "get",
         "deployments,services,ingresses,secrets",

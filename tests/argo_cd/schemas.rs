@@ -74,10 +74,9 @@ fn strict(schema: &Value, open: &mut Vec<String>) -> Value {
         open.push(name.to_owned());
         return json!({"$ref": format!("#/definitions/{name}")});
     }
-    // The API's JSON has numbers or texts in these two, while its schema says texts.
-    match schema.get("format").and_then(Value::as_str) {
-        Some("int-or-string") => return json!({"type": ["integer", "string"]}),
-        Some(_) | None => {}
+    // The API's JSON has numbers or texts in these, while its schema says texts.
+    if schema.get("format").is_some_and(|format| format == "int-or-string") {
+        return json!({"type": ["integer", "string"]});
     }
     let mut strict = serde_json::Map::new();
     for key in ["type", "required", "enum"] {

@@ -70,7 +70,7 @@ impl World {
         self.run(Path::new("kubectl"), args)
     }
 
-    /// Helm as the admin; its output, or its error as the trial's.
+    /// Helm as the admin; its output, with the logs of hooks, or its error as the trial's.
     pub(crate) fn helm(&self, args: &[&str]) -> Result<String, Failed> {
         self.run(&self.helm, args)
     }
@@ -78,10 +78,12 @@ impl World {
     fn run(&self, program: &Path, args: &[&str]) -> Result<String, Failed> {
         let output = self.wait(async { self.cluster().command(program).args(args).output().await })?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            return Ok(said);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            return Err(format!("{} {args:?}: {said}{errors}", program.display()).into());
         }
-        Err(format!("{} {args:?}: {said}{}", program.display(), String::from_utf8_lossy(&output.stderr)).into())
+        // Helm prints the logs of its hooks beside its own output.
+        Ok(if program == self.helm { said + &errors } else { said })
     }
 
     /// Applies an object as the admin.

@@ -39,6 +39,6 @@ fn walk(schema: &Value, default: &Value, path: &str, rows: &mut Vec<String>) {
         assert!(properties.contains_key(key), "{path}.{key} stands in values.yaml but not in the schema");
     }
     for (key, inner) in properties {
-        walk(inner, &default[key], &[path, key].join(".").trim_start_matches('.'), rows);
+        walk(inner, &default[key], [path, key].join(".").trim_start_matches('.'), rows);
     }
 }
