@@ -3,11 +3,8 @@
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
-use kube::Client;
 use tokio::time::Instant;
 
 use super::plan::{Plan, Planned};
@@ -15,6 +12,7 @@ use super::preflight;
 use super::signals::Interruption;
 use crate::check::Check;
 use crate::clock;
+use crate::cluster::counted::counted;
 use crate::cluster::{Cluster, RunId, Scratch};
 use crate::config::Config;
 use crate::context::Context;
@@ -133,14 +131,7 @@ impl Run<'_> {
 
     fn context(&self, check: &'static dyn Check, started: Instant) -> Context {
         let name = check.about().name;
-        let requests = Arc::new(AtomicU64::new(0));
-        let (counter, shared) = (Arc::clone(&requests), self.cluster.client.clone());
-        let counted = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            counter.fetch_add(1, Ordering::Relaxed);
-            let shared = shared.clone();
-            async move { shared.send(request).await }
-        });
-        let client = Client::new(counted, self.cluster.client.default_namespace().to_owned());
+        let (client, requests) = counted(&self.cluster.client);
         let values = self.config.of(name).clone();
         let mut core = self.config.core.clone();
         core.timeout += check.beyond_timeout(&values);
