@@ -1,5 +1,7 @@
 //! The command line: definitions only.
 
+pub mod rollouts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -18,6 +20,7 @@ use crate::report::{Format, ReportTarget};
         kibertas-rs test rollouts                 one check\n  \
         kibertas-rs --context green test ingress  against another cluster of the kubeconfig\n  \
         kibertas-rs test --report junit=out.xml   with a report\n  \
+        kibertas-rs rollouts promote --full -l app=web   the emergency button, for many Rollouts at once\n  \
         kibertas-rs list                          what the checks prove, their settings and permissions\n\n\
         Exit codes: 0 all passed, 1 any failed, 2 usage or configuration, 3 any inconclusive, 4 nothing ran, \
         128+N ended by signal N."
@@ -101,6 +104,9 @@ pub enum Command {
     /// Work with stored reports.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// List, follow and operate Argo Rollouts, many at once.
+    #[command(subcommand)]
+    Rollouts(rollouts::RolloutsCommand),
     /// Print a script that completes this command line in a shell.
     Completions(CompletionsArgs),
     /// What the pods of checks run.

@@ -3,6 +3,7 @@
 mod completions;
 mod list;
 mod report;
+mod rollouts;
 mod sweep;
 mod test;
 
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::List(args) => list::run(&args),
             Command::Sweep(args) => sweep::run(&cli.global, &args).await,
             Command::Report(command) => report::run(command),
+            Command::Rollouts(command) => rollouts::run(&cli.global, command).await,
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),
         }

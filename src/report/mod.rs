@@ -8,6 +8,7 @@
 
 pub mod file;
 pub mod format;
+pub(crate) mod line;
 pub mod plain;
 pub mod prometheus;
 pub mod read;
@@ -17,7 +18,6 @@ mod evidence;
 mod html;
 mod json;
 mod junit;
-mod line;
 mod markdown;
 mod printable;
 mod reason;

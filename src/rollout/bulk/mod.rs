@@ -181,8 +181,7 @@ impl Bulk {
 
     async fn patch(&self, planned: &Planned, deadline: Instant) -> Result<Effect, OperationError> {
         let (retry_first, revision) = match &planned.decision {
-            Decision::Done(text) => return Ok(Effect::Already(text.clone())),
-            Decision::Skip(text) => return Ok(Effect::Already(text.clone())),
+            Decision::Done(text) | Decision::Skip(text) => return Ok(Effect::Already(text.clone())),
             Decision::Act { retry_first, revision, .. } => (*retry_first, revision.as_deref()),
         };
         let key = &planned.key;
