@@ -97,9 +97,9 @@ impl Scene {
         Ok((Self { client, target, core, board, selected, by_name, notices, requests }, feed))
     }
 
-    /// The number of requests to the API server so far, watches included.
+    /// The number of requests to the API server so far, watches and the one that connected included.
     pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed) + 1
     }
 }
 
