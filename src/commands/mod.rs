@@ -1,5 +1,6 @@
 //! The commands: what each does, and the exit code that it ends with.
 
+mod compare;
 mod completions;
 mod list;
 mod report;
@@ -39,6 +40,9 @@ pub enum UsageError {
     /// A stored report.
     #[error(transparent)]
     Read(#[from] crate::report::read::ReadError),
+    /// A report to compare with.
+    #[error(transparent)]
+    Baseline(#[from] crate::compare::baseline::BaselineError),
     /// The output.
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
@@ -60,6 +64,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Sweep(args) => sweep::run(&cli.global, &args).await,
             Command::Report(command) => report::run(command),
             Command::Rollouts(command) => rollouts::run(&cli.global, command).await,
+            Command::Compare(args) => compare::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),
         }

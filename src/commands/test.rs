@@ -1,5 +1,6 @@
 //! `test`: plans, connects, runs, reports.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use console::Term;
@@ -9,13 +10,16 @@ use crate::checks;
 use crate::cli::{Global, Output, TestArgs};
 use crate::cluster::sweep::{Fate, Which, sweep};
 use crate::cluster::{Access, Cluster, RunId};
+use crate::compare::{self, Comparison, baseline};
 use crate::config::{Config, Sources};
 use crate::event::{Bus, Event, Sink};
 use crate::exit;
 use crate::redact::Redactor;
 use crate::report::{self, Destination, FileReport, Format, ReportTarget};
+use crate::result::RunResult;
 use crate::runner::signals::{self, Interruption};
 use crate::runner::{Plan, Run, RunOptions};
+use crate::verdict::Verdict;
 
 /// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
 pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageError> {
@@ -28,32 +32,102 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         let given = if args.no_dns_check { "--no-dns-check" } else { "--ingress-class-name" };
         return Err(UsageError::Flag(format!("{given} is for the check ingress, which is not asked for")));
     }
+    let before = Baseline::find(&args, &config)?;
     let sinks = sinks(&args)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
+    // The last result has to be read before this one is kept.
+    let before = before.read(&cluster.target.name)?;
     let redactor = Redactor::new(config.checks.values().flat_map(crate::config::Values::secrets));
-    let bus = Rc::new(Bus::new(redactor, sinks));
-    let id = RunId::random();
     let interruption = Interruption::default();
-    let run = Run {
-        cluster: &cluster,
-        config: &config,
-        plan,
-        id: id.clone(),
-        options: RunOptions { keep: args.keep || global.debug },
-        interruption: interruption.clone(),
-        bus: Rc::clone(&bus),
-    };
-    let listening = signals::listen(interruption, |number| {
-        eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
+    let listening = signals::listen(interruption.clone(), |number| {
+        eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep");
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
-    let work = async { tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0 };
-    let result = tokio::select! {
-        result = work => result,
+    let work = async {
+        let mut results: Vec<RunResult> = Vec::new();
+        let mut sinks = Some(sinks);
+        for count in 1..=args.repeat {
+            // The reports are of the last run; those before it are told, and kept where baselines are.
+            let last = count == args.repeat;
+            let display = || vec![report::display(&Term::stderr())];
+            let bus = Rc::new(Bus::new(redactor.clone(), if last { sinks.take().unwrap_or_default() } else { display() }));
+            let run = Run {
+                cluster: &cluster,
+                config: &config,
+                plan: plan.clone(),
+                id: RunId::random(),
+                options: RunOptions { keep: args.keep || global.debug },
+                interruption: interruption.clone(),
+                bus: Rc::clone(&bus),
+            };
+            results.push(tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0);
+            if interruption.signal().is_some() {
+                break;
+            }
+        }
+        results
+    };
+    let results = tokio::select! {
+        results = work => results,
         Err(error) = listening => return Err(UsageError::Flag(format!("cannot listen for signals: {error}"))),
     };
-    Ok(result.exit_code)
+    if let Some(folder) = &config.core.baselines {
+        for result in &results {
+            baseline::keep(folder, result, config.core.baselines_kept)?;
+        }
+    }
+    let verdict = Verdict::worst(results.iter().map(|result| result.verdict));
+    let code = exit::of_run(verdict, interruption.signal());
+    if before.is_empty() || results.is_empty() {
+        return Ok(code);
+    }
+    let comparison = Comparison::of(&before, &results).map_err(|error| UsageError::Flag(error.to_string()))?;
+    let colours = report::wants_colours(Term::stderr().is_term(), |name| std::env::var(name).ok());
+    eprint!("\n{}", compare::terminal(&comparison, colours));
+    let compared = super::compare::verdict(&comparison, args.fail_on_regression);
+    // The run's own verdict comes first; a pass that is worse than before is none where somebody says so.
+    Ok(if code == exit::PASSED && compared == exit::FAILED { compared } else { code })
+}
+
+/// What a run is compared with.
+enum Baseline<'a> {
+    None,
+    Last(&'a Path),
+    At(&'a Path),
+}
+
+impl<'a> Baseline<'a> {
+    fn find(args: &'a TestArgs, config: &'a Config) -> Result<Self, UsageError> {
+        match args.baseline.as_deref() {
+            None if args.fail_on_regression.is_some() => {
+                Err(UsageError::Flag("--fail-on-regression needs --baseline last|PATH to compare with".to_owned()))
+            }
+            None => Ok(Self::None),
+            Some("last") => match &config.core.baselines {
+                Some(folder) => Ok(Self::Last(folder)),
+                None => Err(UsageError::Flag(
+                    "--baseline last needs the folder of baselines: baselines (KIBERTAS_BASELINES)".to_owned(),
+                )),
+            },
+            Some(path) => Ok(Self::At(Path::new(path))),
+        }
+    }
+
+    /// The results; none where none was kept yet, which is told.
+    fn read(&self, cluster: &str) -> Result<Vec<RunResult>, UsageError> {
+        match self {
+            Self::None => Ok(Vec::new()),
+            Self::At(path) => Ok(baseline::read(path)?),
+            Self::Last(folder) => {
+                let last = baseline::last(folder, cluster)?;
+                if last.is_none() {
+                    eprintln!("no result of {cluster} is kept in {} yet: there is nothing to compare with", folder.display());
+                }
+                Ok(last.into_iter().collect())
+            }
+        }
+    }
 }
 
 /// The display and the reports. Where a report goes to standard output, the display goes to standard error.

@@ -15,17 +15,18 @@ pub mod read;
 pub mod terminal;
 
 mod evidence;
-mod html;
+pub(crate) mod html;
 mod json;
 mod junit;
-mod markdown;
-mod printable;
+pub(crate) mod markdown;
+pub(crate) mod printable;
 mod reason;
 mod summary;
 mod text;
 
 use console::Term;
 
+pub(crate) use self::file::to_file as write_whole;
 pub use self::file::{Destination, FileReport, ReportTarget, TargetError};
 pub use self::format::{FORMATS, Format, RenderError, render};
 pub use self::line::wants_colours;
