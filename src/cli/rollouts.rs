@@ -61,7 +61,9 @@ pub struct ListRollouts {
 
 /// The arguments of `rollouts status`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 as asked for, 1 any Degraded or not there in time, 3 the API server cannot tell.")]
+#[command(
+    after_help = "Exit codes: 0 as asked for, 1 any Degraded or not there in time, 3 the API server cannot tell."
+)]
 pub struct StatusArgs {
     /// Which Rollouts.
     #[command(flatten)]

@@ -51,7 +51,8 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
             // The reports are of the last run; those before it are told, and kept where baselines are.
             let last = count == args.repeat;
             let display = || vec![report::display(&Term::stderr())];
-            let bus = Rc::new(Bus::new(redactor.clone(), if last { sinks.take().unwrap_or_default() } else { display() }));
+            let bus =
+                Rc::new(Bus::new(redactor.clone(), if last { sinks.take().unwrap_or_default() } else { display() }));
             let run = Run {
                 cluster: &cluster,
                 config: &config,
@@ -122,7 +123,10 @@ impl<'a> Baseline<'a> {
             Self::Last(folder) => {
                 let last = baseline::last(folder, cluster)?;
                 if last.is_none() {
-                    eprintln!("no result of {cluster} is kept in {} yet: there is nothing to compare with", folder.display());
+                    eprintln!(
+                        "no result of {cluster} is kept in {} yet: there is nothing to compare with",
+                        folder.display()
+                    );
                 }
                 Ok(last.into_iter().collect())
             }

@@ -29,9 +29,7 @@ pub enum BaselineError {
 
 /// The results of a file, or of all `.json` files of a folder, oldest first.
 pub fn read(path: &Path) -> Result<Vec<RunResult>, BaselineError> {
-    let one = |path: &Path| {
-        read::read(path).map_err(|source| BaselineError::Report { path: path.to_owned(), source })
-    };
+    let one = |path: &Path| read::read(path).map_err(|source| BaselineError::Report { path: path.to_owned(), source });
     if !path.is_dir() {
         return Ok(vec![one(path)?]);
     }

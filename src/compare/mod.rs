@@ -145,9 +145,10 @@ impl Comparison {
         let (last_a, last_b) = (last("A", a)?, last("B", b)?);
         let same = last_a.target.name == last_b.target.name;
         let side = |last: &RunResult, runs: &[RunResult]| Side {
-            label: match same {
-                true => format!("{} {}", last.target.name, last.started.strftime("%Y-%m-%d %H:%M")),
-                false => last.target.name.clone(),
+            label: if same {
+                format!("{} {}", last.target.name, last.started.strftime("%Y-%m-%d %H:%M"))
+            } else {
+                last.target.name.clone()
             },
             runs: runs.len(),
             kubernetes: last.target.kubernetes.clone(),
@@ -223,7 +224,7 @@ fn paired_check(name: String, a: &[RunResult], b: &[RunResult]) -> PairedCheck {
     let (steps_a, steps_b) = (numbered(&on_a), numbered(&on_b));
     let names = in_order([&steps_a, &steps_b].into_iter().flat_map(|steps| steps.orders.clone()));
     let steps = names.into_iter().map(|name| {
-        let cell = |steps: &Numbered| steps.by_name.get(&name).and_then(|found| cell(found));
+        let cell = |steps: &Numbered| steps.by_name.get(&name).and_then(|found| measured(found));
         paired_step(name.clone(), cell(&steps_a), cell(&steps_b))
     });
     let reason = on_b.iter().filter(|check| check.verdict != Verdict::Passed).find_map(|check| check.reason.clone());
@@ -254,7 +255,7 @@ fn numbered(checks: &[crate::result::CheckResult]) -> Numbered {
     numbered
 }
 
-fn cell(found: &Vec<(u64, StepResult)>) -> Option<Cell> {
+fn measured(found: &[(u64, StepResult)]) -> Option<Cell> {
     let times: Vec<u64> = found.iter().map(|(_, step)| step.duration_ms).collect();
     let starts: Vec<u64> = found.iter().map(|(start, _)| *start).collect();
     let verdict = found.iter().map(|(_, step)| step.verdict).max()?;
@@ -295,9 +296,11 @@ fn changes(a: &RunResult, b: &RunResult) -> Vec<Change> {
             // What a check found out about the add-on, such as its version.
             for step in &check.steps {
                 let versions = step.evidence.iter().filter(|(key, _)| key.to_lowercase().contains("version"));
-                known.extend(versions.filter_map(|(key, value)| {
-                    Some((format!("{}: {}", check.name, key), value.as_str()?.to_owned()))
-                }));
+                known.extend(
+                    versions.filter_map(|(key, value)| {
+                        Some((format!("{}: {}", check.name, key), value.as_str()?.to_owned()))
+                    }),
+                );
             }
         }
         known

@@ -61,7 +61,10 @@ pub fn render(comparison: &Comparison, colours: bool) -> String {
                 .column(Tone::Strong, &check.name, STEP + 2)
                 .column(check.a.map_or(Tone::Faint, Tone::of), &verdict(check.a), TIME)
                 .column(check.b.map_or(Tone::Faint, Tone::of), &verdict(check.b), TIME)
-                .and(check.judgement.tone(), if check.judgement == Judgement::Same { "" } else { check.judgement.word() }),
+                .and(
+                    check.judgement.tone(),
+                    if check.judgement == Judgement::Same { "" } else { check.judgement.word() },
+                ),
         );
         lines.extend(check.reason.iter().map(|reason| Line::of(Tone::Plain, "    ").and(Tone::Plain, reason)));
         lines.extend(check.steps.iter().map(step));

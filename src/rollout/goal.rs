@@ -206,8 +206,9 @@ mod tests {
     fn an_abort_ends_when_nothing_of_the_new_template_is_left() {
         assert_eq!(standing(&Goal::Aborted, "abort-pending"), "on its way");
         assert_eq!(standing(&Goal::Aborted, "paused"), "lost");
-        let with_pods =
-            |pods| Goal::Aborted.look(&rollout_with("aborted", |r| r.status.get_or_insert_default().updated_replicas = pods));
+        let with_pods = |pods| {
+            Goal::Aborted.look(&rollout_with("aborted", |r| r.status.get_or_insert_default().updated_replicas = pods))
+        };
         assert!(matches!(with_pods(0), Standing::Reached(_)));
         assert!(matches!(with_pods(1), Standing::OnItsWay(_)));
     }

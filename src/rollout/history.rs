@@ -60,11 +60,7 @@ impl Revision {
 }
 
 /// The revisions that are still kept, newest first.
-pub async fn revisions(
-    client: &Client,
-    rollout: &Rollout,
-    deadline: Instant,
-) -> Result<Vec<Revision>, OperationError> {
+pub async fn revisions(client: &Client, rollout: &Rollout, deadline: Instant) -> Result<Vec<Revision>, OperationError> {
     let namespace = rollout.namespace().unwrap_or_default();
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<ReplicaSet>(&()));
@@ -87,7 +83,10 @@ pub fn choose(rollout: &Rollout, revisions: Vec<Revision>, number: Option<i64>) 
     let kept = revisions.iter().map(|revision| revision.number.to_string()).collect::<Vec<_>>().join(", ");
     let chosen = match number {
         Some(number) => revisions.into_iter().find(|revision| revision.number == number).ok_or_else(|| {
-            impossible(format!("it has no revision {number}; kept are {}", if kept.is_empty() { "none" } else { &kept }))
+            impossible(format!(
+                "it has no revision {number}; kept are {}",
+                if kept.is_empty() { "none" } else { &kept }
+            ))
         })?,
         None => revisions.into_iter().nth(1).ok_or_else(|| impossible("it has no earlier revision".to_owned()))?,
     };
@@ -123,10 +122,8 @@ pub async fn undo(
         }
     };
     steps.push(json!({"op": "replace", "path": "/spec/template", "value": revision.template}));
-    let patch = serde_json::from_value(Value::Array(steps)).map_err(|error| OperationError::Call {
-        action: action.clone(),
-        answer: Answer::Refused(error.to_string()),
-    })?;
+    let patch = serde_json::from_value(Value::Array(steps))
+        .map_err(|error| OperationError::Call { action: action.clone(), answer: Answer::Refused(error.to_string()) })?;
     let patch: Patch<Rollout> = Patch::Json(patch);
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -135,9 +132,10 @@ pub async fn undo(
     match rollout.spec.workload_ref {
         // What was patched is the workload; the Rollout follows.
         Some(_) => Ok(Effect::Patched(Box::new(rollout.clone()))),
-        None => patched.try_parse().map(|rollout| Effect::Patched(Box::new(rollout))).map_err(|error| {
-            OperationError::Call { action, answer: Answer::Refused(error.to_string()) }
-        }),
+        None => patched
+            .try_parse()
+            .map(|rollout| Effect::Patched(Box::new(rollout)))
+            .map_err(|error| OperationError::Call { action, answer: Answer::Refused(error.to_string()) }),
     }
 }
 

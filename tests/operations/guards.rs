@@ -45,7 +45,8 @@ fn dry_run(world: &World) -> Result<(), Failed> {
     let before = versions(world, &room, &["a", "b"])?;
     let ran = world.ours(&["promote", "--full", "--all", "-n", &room.namespace, "--dry-run", "-o", "json"])?;
     ran.expect(0, &["example.com/web:v2"])?;
-    let deeds: Vec<Value> = ran.json()?["rollouts"].as_array().into_iter().flatten().map(|r| r["deed"].clone()).collect();
+    let deeds: Vec<Value> =
+        ran.json()?["rollouts"].as_array().into_iter().flatten().map(|r| r["deed"].clone()).collect();
     if deeds != ["would-patch", "would-patch"] || versions(world, &room, &["a", "b"])? != before {
         return Err(format!("{deeds:?}, or something was changed").into());
     }
@@ -73,12 +74,8 @@ fn only_what_waits(world: &World) -> Result<(), Failed> {
         let line = |r: &Value| format!("{}: {} {}", r["name"], r["verdict"], r["deed"]).replace('"', "");
         Ok(json["rollouts"].as_array().into_iter().flatten().map(line).collect())
     };
-    let expected = [
-        "aborted: skipped skipped",
-        "healthy: passed already",
-        "invalid: skipped skipped",
-        "waiting: passed verified",
-    ];
+    let expected =
+        ["aborted: skipped skipped", "healthy: passed already", "invalid: skipped skipped", "waiting: passed verified"];
     if deeds(&ran)? != expected {
         return Err(format!("{:?}\n{}", deeds(&ran)?, ran.out).into());
     }
@@ -92,7 +89,11 @@ fn only_what_waits(world: &World) -> Result<(), Failed> {
     world.ours(&["promote", "--full", "aborted", "-n", ns])?.expect(1, &["--include aborted"])?;
     world.ours(&["promote", "--full", "aborted", "-n", ns, "--include", "aborted"])?.expect(0, &["Healthy"])?;
     let promoted = world.until(ns, "aborted", "Healthy", is("Healthy"))?;
-    if promoted["status"]["stableRS"] == promoted["status"]["currentPodHash"] { Ok(()) } else { Err("not stable".into()) }
+    if promoted["status"]["stableRS"] == promoted["status"]["currentPodHash"] {
+        Ok(())
+    } else {
+        Err("not stable".into())
+    }
 }
 
 fn named(world: &World) -> Result<(), Failed> {

@@ -32,5 +32,8 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [parity::trials(world), guards::trials(world), traps::trials(world), bulk::trials(world)].into_iter().flatten().collect()
+    [parity::trials(world), guards::trials(world), traps::trials(world), bulk::trials(world)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -16,11 +16,7 @@ struct Scenario {
     phase: &'static str,
 }
 
-const fn canary(
-    name: &'static str,
-    commands: &'static [&'static [&'static str]],
-    phase: &'static str,
-) -> Scenario {
+const fn canary(name: &'static str, commands: &'static [&'static [&'static str]], phase: &'static str) -> Scenario {
     Scenario { name, strategy: Strategy::Canary, commands, phase }
 }
 
@@ -56,7 +52,9 @@ fn parity(world: &World, scenario: &Scenario) -> Result<(), Failed> {
         for command in scenario.commands {
             let verb = command.first().copied().unwrap_or_default();
             if by_plugin {
-                world.plugin(&[*command, &["web", "-n", &room.namespace][..]].concat())?.expect(0, &[])?;
+                // The plugin alone wants the kind here.
+                let kind: &[&str] = if verb == "retry" { &["rollout"] } else { &[] };
+                world.plugin(&[*command, kind, &["web", "-n", &room.namespace]].concat())?.expect(0, &[])?;
                 settle(world, room, verb)?;
             } else {
                 // It returns when the Rollout is where it should be: the next command needs no wait.
@@ -82,8 +80,10 @@ fn settle(world: &World, room: &Room<'_>, verb: &str) -> Result<(), Failed> {
         "abort" => is("Degraded")(rollout),
         "restart" => rollout["status"]["restartedAt"] == rollout["spec"]["restartAt"] && is("Healthy")(rollout),
         _ => {
-            let unpausing = rollout["status"]["controllerPause"] == true && rollout["status"]["pauseConditions"].is_null();
-            !unpausing && (is("Paused")(rollout) || (is("Healthy")(rollout) && rollout["status"]["promoteFull"].is_null()))
+            let unpausing =
+                rollout["status"]["controllerPause"] == true && rollout["status"]["pauseConditions"].is_null();
+            !unpausing
+                && (is("Paused")(rollout) || (is("Healthy")(rollout) && rollout["status"]["promoteFull"].is_null()))
         }
     };
     // At a pause already, where the command was to leave it: the controller needs a moment to see even that.

@@ -39,7 +39,11 @@ fn double_promotion(world: &World) -> Result<(), Failed> {
     let end = world.until(&ours.namespace, "web", "at its second pause", |rollout| {
         is("Paused")(rollout) && rollout["status"]["currentStepIndex"] == 3
     })?;
-    if end["status"]["updatedReplicas"] == 2 || end["status"]["updatedReplicas"] == 1 { Ok(()) } else { Err(format!("{:#}", end["status"]).into()) }
+    if end["status"]["updatedReplicas"] == 2 || end["status"]["updatedReplicas"] == 1 {
+        Ok(())
+    } else {
+        Err(format!("{:#}", end["status"]).into())
+    }
 }
 
 /// The plugin says "fully promoted" of what has no update; a mark that stays would promote the next update unasked.

@@ -117,7 +117,11 @@ impl World {
     }
 
     /// Runs `body` while a component is stopped; it is started again whatever becomes of it.
-    pub(crate) fn without<T>(&self, component: &'static str, body: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
+    pub(crate) fn without<T>(
+        &self,
+        component: &'static str,
+        body: impl FnOnce() -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
         let _alone = self.whole.write().unwrap_or_else(PoisonError::into_inner);
         self.runtime.block_on(self.cluster().stop(component))?;
         let outcome = body();

@@ -8,8 +8,8 @@ mod status;
 mod table;
 
 use super::UsageError;
-use crate::cli::rollouts::{Included, PromoteArgs, RolloutsCommand, UndoArgs};
 use crate::cli::Global;
+use crate::cli::rollouts::{Included, PromoteArgs, RolloutsCommand, UndoArgs};
 use crate::clock;
 use crate::rollout::bulk::{Include, Task};
 use crate::rollout::plan::Operation;

@@ -106,7 +106,8 @@ impl Scene {
 /// Nothing is changed that nobody asked for.
 fn chosen(which: &Which) -> Result<(), UsageError> {
     if which.names.is_empty() && which.selector.is_none() && which.project.is_none() && !which.all {
-        let text = "which Rollouts? Give their names, -l SELECTOR, --project APPPROJECT or --all (with -A: of all namespaces)";
+        let text =
+            "which Rollouts? Give their names, -l SELECTOR, --project APPPROJECT or --all (with -A: of all namespaces)";
         return Err(UsageError::Flag(text.to_owned()));
     }
     Ok(())

@@ -52,9 +52,8 @@ pub(super) fn listed(rollouts: &[(&Key, &Rollout)]) -> Vec<Line> {
     let row = |(key, rollout): &(&Key, &Rollout)| {
         let state = State::of(rollout);
         let strategy = if rollout.spec.strategy.canary.is_some() { "Canary" } else { "BlueGreen" };
-        let count = |of: fn(&crate::rollout::api::RolloutStatus) -> i32| {
-            rollout.status.as_ref().map_or(0, of).to_string()
-        };
+        let count =
+            |of: fn(&crate::rollout::api::RolloutStatus) -> i32| rollout.status.as_ref().map_or(0, of).to_string();
         let weight = state.weights.as_ref().map_or("-".to_owned(), |weights| weights.desired.to_string());
         vec![
             plain(key.namespace.clone()),

@@ -182,9 +182,6 @@ mod tests {
     #[test]
     fn a_degraded_one_may_be_aborted_and_an_aborted_one_retried() {
         assert_eq!(line(Task::Operate(Operation::Retry), "aborted", Include::default()), "act");
-        assert_eq!(
-            line(Task::Operate(Operation::Abort), "aborted", Include::default()),
-            "done: its update is aborted"
-        );
+        assert_eq!(line(Task::Operate(Operation::Abort), "aborted", Include::default()), "done: its update is aborted");
     }
 }

@@ -95,12 +95,7 @@ impl Bulk {
     }
 
     /// Carries the plan out. What was named has to be done; what a selection found may be skipped.
-    pub async fn carry_out(
-        &self,
-        planned: &[Planned],
-        by_name: bool,
-        tell: &dyn Fn(Progress<'_>),
-    ) -> Vec<Outcome> {
+    pub async fn carry_out(&self, planned: &[Planned], by_name: bool, tell: &dyn Fn(Progress<'_>)) -> Vec<Outcome> {
         let slots = Semaphore::new(self.options.concurrency.max(1));
         let one = async |planned: &Planned| {
             let outcome = match &planned.decision {

@@ -55,9 +55,9 @@ pub struct Outcome {
 /// The verdict of an operation that was not carried out.
 pub(super) fn verdict_of(error: &OperationError) -> Verdict {
     match error {
-        OperationError::Call { answer: Answer::Forbidden(_) | Answer::Unauthorized(_) | Answer::Transient(_), .. } => {
-            Verdict::Inconclusive
-        }
+        OperationError::Call {
+            answer: Answer::Forbidden(_) | Answer::Unauthorized(_) | Answer::Transient(_), ..
+        } => Verdict::Inconclusive,
         OperationError::Refused { .. }
         | OperationError::NotObserved { .. }
         | OperationError::Overtaken { .. }

@@ -104,7 +104,11 @@ mod tests {
             found.take("shop", server, (Some("a".into()), &application(project, &destination)));
             found
         };
-        for here in [json!({"name": "in-cluster"}), json!({"server": IN_CLUSTER_SERVER}), json!({"server": format!("{server}/")})] {
+        for here in [
+            json!({"name": "in-cluster"}),
+            json!({"server": IN_CLUSTER_SERVER}),
+            json!({"server": format!("{server}/")}),
+        ] {
             assert_eq!(of("shop", here.clone()).rollouts, BTreeSet::from([Key::new("shop", "web")]), "{here}");
         }
         assert_eq!(of("other", json!({"name": "in-cluster"})), Project::default());

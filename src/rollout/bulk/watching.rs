@@ -87,7 +87,10 @@ impl Bulk {
             if !matches!(tokio::time::timeout_at(deadline, seen.changed()).await, Ok(Ok(()))) {
                 let waited = crate::clock::human(u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX));
                 return Err(match self.board.trouble() {
-                    Some(text) => (Verdict::Inconclusive, format!("the API server could not be asked: {text}; before that: {last}")),
+                    Some(text) => (
+                        Verdict::Inconclusive,
+                        format!("the API server could not be asked: {text}; before that: {last}"),
+                    ),
                     None => (Verdict::Failed, format!("after {waited}: {last}")),
                 });
             }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::rollout::recorded::{rollout, rollout_with};
 use super::*;
 use crate::cluster::faults::{Say, requests, scripted, status};
+use crate::rollout::recorded::{rollout, rollout_with};
 
 const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/namespaces/apps/rollouts";
 
@@ -66,8 +66,7 @@ async fn a_promotion_whose_answer_was_lost_is_not_carried_out_twice() {
         r.metadata.resource_version = Some("2700".into());
     });
     // The first patch was carried out, its answer lost; the second fails its condition; the Rollout is at its next pause.
-    let script =
-        vec![list(&rollout("paused")), Say::Broken, status(409, "the object has been modified"), list(&next)];
+    let script = vec![list(&rollout("paused")), Say::Broken, status(409, "the object has been modified"), list(&next)];
     let (effect, patches) = outcome(Operation::PromoteStep, script).await;
     assert_eq!(effect, Ok(Effect::Already("it has gone on from step 2".into())));
     assert_eq!(patches.len(), 2);
@@ -90,10 +89,7 @@ async fn another_template_is_not_promoted_for_the_first_ones_sake() {
     let script = vec![list(&rollout("paused")), status(409, "modified"), list(&other)];
     let (effect, _) = outcome(Operation::PromoteFull, script).await;
     let error = effect.unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "cannot promote in full: the Rollout was changed meanwhile, from template 84cbc6975c to other"
-    );
+    assert_eq!(error, "cannot promote in full: the Rollout was changed meanwhile, from template 84cbc6975c to other");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +98,8 @@ async fn a_controller_without_the_status_subresource_gets_one_patch_of_the_whole
     let script = vec![list(&by_hand), status(404, "404 page not found"), answer(&by_hand)];
     let (effect, patches) = outcome(Operation::PromoteFull, script).await;
     assert!(matches!(effect, Ok(Effect::Patched(_))), "{effect:?}");
-    let whole = r#"PATCH /web {"metadata":{"resourceVersion":"2641"},"spec":{"paused":false},"status":{"promoteFull":true}}"#;
+    let whole =
+        r#"PATCH /web {"metadata":{"resourceVersion":"2641"},"spec":{"paused":false},"status":{"promoteFull":true}}"#;
     assert_eq!(patches[1..], [whole]);
 }
 

@@ -1,8 +1,8 @@
 //! What is planned from each recorded state.
 
-use crate::rollout::recorded::{rollout, rollout_with};
 use super::Operation::{Abort, Pause, PromoteFull, PromoteStep, Restart, Retry};
 use super::*;
+use crate::rollout::recorded::{rollout, rollout_with};
 
 /// What is planned, in one line: the patches, or the refusal.
 fn line(operation: Operation, rollout: &Rollout) -> String {
@@ -73,10 +73,7 @@ fn aborting() {
             "first-deployment",
             "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
         ),
-        (
-            "healthy",
-            "refused: no update is in flight: 8cb4c578b is stable; bring the earlier template back to undo it",
-        ),
+        ("healthy", "refused: no update is in flight: 8cb4c578b is stable; bring the earlier template back to undo it"),
         ("progressing", r#"{"status":{"abort":true}} -"#),
         ("paused", r#"{"status":{"abort":true}} -"#),
         ("unpause-pending", r#"{"status":{"abort":true}} -"#),
