@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 /// The columns of a step's name.
 const STEP: usize = 34;
 /// The columns of a time with its verdict.
-const TIME: usize = 24;
+const TIME: usize = 28;
 
 impl Judgement {
     /// The word for it.
