@@ -1,7 +1,7 @@
 //! `kibertas-rs rollouts` against a real Argo Rollouts controller, beside its own kubectl plugin.
 //!
 //! Needs Linux, root and Go (see tests/cluster/README.md). The pods run on a node that kwok plays, so that many of them cost nothing.
-//! The cluster `operations` is brought up and left up; KIBERTAS_TEST_CLUSTER names another one, which must have kwok.
+//! The cluster `operations` is brought up and left up; `KIBERTAS_TEST_CLUSTER` names another one, which must have kwok.
 
 mod bulk;
 mod guards;

@@ -87,14 +87,14 @@ fn settle(world: &World, room: &Room<'_>, verb: &str) -> Result<(), Failed> {
         }
     };
     // At a pause already, where the command was to leave it: the controller needs a moment to see even that.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    world.pause(std::time::Duration::from_millis(500));
     world.until(&room.namespace, "web", "settled", settled).map(drop)
 }
 
 /// The Rollout once its controller writes nothing any more.
 fn quiet(world: &World, room: &Room<'_>, mut last: Value) -> Result<Value, Failed> {
     for _ in 0..30 {
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        world.pause(std::time::Duration::from_secs(1));
         let now = world.get(&room.namespace, "rollout", "web")?;
         if now["metadata"]["resourceVersion"] == last["metadata"]["resourceVersion"] {
             return Ok(now);

@@ -112,8 +112,13 @@ impl World {
             if Instant::now() > end {
                 return Err(format!("{namespace}/{name} is not {what}: {:#}", rollout["status"]).into());
             }
-            std::thread::sleep(Duration::from_millis(100));
+            self.pause(Duration::from_millis(100));
         }
+    }
+
+    /// Lets time pass between two looks at what another program does.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
     }
 
     /// Runs `body` while a component is stopped; it is started again whatever becomes of it.
