@@ -1,5 +1,8 @@
 //! The command line: definitions only.
 
+pub mod compare;
+pub mod rollouts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -18,6 +21,8 @@ use crate::report::{Format, ReportTarget};
         kibertas-rs test rollouts                 one check\n  \
         kibertas-rs --context green test ingress  against another cluster of the kubeconfig\n  \
         kibertas-rs test --report junit=out.xml   with a report\n  \
+        kibertas-rs rollouts promote --full -l app=web   the emergency button, for many Rollouts at once\n  \
+        kibertas-rs compare blue.json green.json  what is worse on green\n  \
         kibertas-rs list                          what the checks prove, their settings and permissions\n\n\
         Exit codes: 0 all passed, 1 any failed, 2 usage or configuration, 3 any inconclusive, 4 nothing ran, \
         128+N ended by signal N."
@@ -107,6 +112,11 @@ pub enum Command {
     /// Work with stored reports.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// List, follow and operate Argo Rollouts, many at once.
+    #[command(subcommand)]
+    Rollouts(rollouts::RolloutsCommand),
+    /// Put two reports side by side, step by step: blue and green, or before and now.
+    Compare(compare::CompareArgs),
     /// Print a script that completes this command line in a shell.
     Completions(CompletionsArgs),
     /// What the pods of checks run.
@@ -142,6 +152,15 @@ pub struct TestArgs {
     /// What to print: progress and verdicts for people, or the JSON report (progress then goes to standard error).
     #[arg(long, short, value_enum, default_value = "human")]
     pub output: Output,
+    /// Run so many times, one after another; every result goes to the baselines, and the last one to the reports.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub repeat: u16,
+    /// Compare with an earlier result: `last` of this cluster in the folder of `baselines`, or a report or folder of reports.
+    #[arg(long, value_name = "last|PATH")]
+    pub baseline: Option<String>,
+    /// With --baseline or --compare: end with 1 where something broke, or takes at least so many times as long.
+    #[arg(long, value_name = "RATIO", value_parser = compare::ratio)]
+    pub fail_on_regression: Option<u64>,
     /// The image of this program, as the cluster's nodes pull it.
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,

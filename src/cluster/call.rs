@@ -39,6 +39,20 @@ pub enum Answer {
     Refused(String),
 }
 
+impl Answer {
+    /// What the API server said, or what became of the connection to it.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Transient(text)
+            | Self::Forbidden(text)
+            | Self::Unauthorized(text)
+            | Self::NotFound(text)
+            | Self::Conflict(text)
+            | Self::Refused(text) => text,
+        }
+    }
+}
+
 /// Sorts an error of the client.
 pub fn answer_of(error: &kube::Error) -> Answer {
     match error {

@@ -1,10 +1,12 @@
 //! The commands: what each does, and the exit code that it ends with.
 
+mod compare;
 mod completions;
 mod config;
 mod list;
 mod notify;
 mod report;
+mod rollouts;
 mod sweep;
 mod test;
 
@@ -41,6 +43,9 @@ pub enum UsageError {
     /// A stored report.
     #[error(transparent)]
     Read(#[from] crate::report::read::ReadError),
+    /// A report to compare with.
+    #[error(transparent)]
+    Baseline(#[from] crate::compare::baseline::BaselineError),
     /// The output.
     #[error("cannot print: {0}")]
     Output(#[from] std::io::Error),
@@ -63,6 +68,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Notify(command) => notify::run(&cli.global, command).await,
             Command::Config(command) => config::run(&cli.global, &command),
             Command::Report(command) => report::run(command),
+            Command::Rollouts(command) => rollouts::run(&cli.global, command).await,
+            Command::Compare(args) => compare::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),
         }

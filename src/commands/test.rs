@@ -1,24 +1,32 @@
 //! `test`: plans, connects, runs, reports.
 
+mod before;
+mod telling;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use console::Term;
 
+use self::before::{Baseline, compared_with};
+use self::telling::tell;
 use super::UsageError;
 use crate::checks;
 use crate::cli::{Global, Output, TestArgs};
 use crate::cluster::sweep::{Fate, Which, sweep};
 use crate::cluster::{Access, Cluster, RunId};
+use crate::compare::baseline;
 use crate::config::{Config, Sources};
 use crate::event::{Bus, Event, Sink};
 use crate::exit;
-use crate::notify::{Audience, Told};
+use crate::notify::Audience;
 use crate::publish::Publisher;
 use crate::redact::Redactor;
 use crate::report::{self, Destination, FileReport, Format, ReportTarget, TerminationLog};
 use crate::result::RunResult;
 use crate::runner::signals::{Interruption, Signals};
 use crate::runner::{Plan, Run, RunOptions, finish};
+use crate::verdict::Verdict;
 
 /// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
 pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageError> {
@@ -44,91 +52,69 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
     }
     let publisher = Publisher::of(&config.core)?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &config.core)?) };
+    let before = Baseline::find(&args, &config)?;
     let sinks = sinks(&args, termination_log)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
+    // The last result has to be read before this one is kept.
+    let before = before.read(&cluster.target.name)?;
     let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
     let redactor = Redactor::new(secrets.chain(audience.iter().flat_map(Audience::secrets)));
-    let bus = Rc::new(Bus::new(redactor, sinks));
-    let id = RunId::random();
     let interruption = Interruption::default();
     // Before anything is created, and before anybody is told that the run has begun.
     let caught = Signals::catch().map_err(|error| UsageError::Flag(format!("cannot listen for signals: {error}")))?;
-    let run = Run {
-        cluster: &cluster,
-        config: &config,
-        plan,
-        id: id.clone(),
-        options: RunOptions { keep: args.keep || global.debug },
-        interruption: interruption.clone(),
-        bus: Rc::clone(&bus),
-    };
-    let listening = caught.deliver(interruption, |number| {
+    let current = Rc::new(RefCell::new(RunId::random()));
+    let now = Rc::clone(&current);
+    let listening = caught.deliver(interruption.clone(), move |number| {
+        let id = now.borrow();
         eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
     let work = async {
-        let result = tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0;
-        let result = tell(result, &bus, publisher.as_ref(), audience.as_ref(), &cluster).await;
-        finish(&bus, result)
+        let mut results: Vec<RunResult> = Vec::new();
+        let mut sinks = Some(sinks);
+        for count in 1..=args.repeat {
+            // The reports and messages are of the last run; those before it are shown, and kept where baselines are.
+            let last = count == args.repeat;
+            let display = || vec![report::display(&Term::stderr())];
+            let sinks = if last { sinks.take().unwrap_or_default() } else { display() };
+            let bus = Rc::new(Bus::new(redactor.clone(), sinks));
+            let id = RunId::random();
+            current.replace(id.clone());
+            let run = Run {
+                cluster: &cluster,
+                config: &config,
+                plan: plan.clone(),
+                id,
+                options: RunOptions { keep: args.keep || global.debug },
+                interruption: interruption.clone(),
+                bus: Rc::clone(&bus),
+            };
+            let mut result = tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0;
+            let ended = interruption.signal().is_some();
+            if last || ended {
+                result = tell(result, &bus, publisher.as_ref(), audience.as_ref(), &cluster).await;
+            }
+            results.push(finish(&bus, result));
+            if ended {
+                break;
+            }
+        }
+        results
     };
-    let result = tokio::select! {
-        result = work => result,
+    let results = tokio::select! {
+        results = work => results,
         () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
-    Ok(result.exit_code)
-}
-
-/// Publishes the reports and tells everybody of the run. What does not work out becomes a note of the result and a warning.
-async fn tell(
-    result: RunResult,
-    bus: &Bus,
-    publisher: Option<&Publisher>,
-    audience: Option<&Audience>,
-    cluster: &Cluster,
-) -> RunResult {
-    let mut result = bus.cleaned(result);
-    let complain = |result: &mut RunResult, text: String| {
-        let text = bus.cleaned(text);
-        tracing::warn!("{text}");
-        result.notices.push(text);
-    };
-    let mut before = None;
-    let mut report = None;
-    if let Some(publisher) = publisher {
-        before = match publisher.before(&result.target.name).await {
-            Ok(before) => before,
-            Err(error) => {
-                complain(
-                    &mut result,
-                    format!("the run before is not known, so that everything counts as changed: {error}"),
-                );
-                None
-            }
-        };
-        // Before the messages: what they link to is there when they arrive.
-        match publisher.publish(&result).await {
-            Ok(()) => report = Some(publisher.link(&result)),
-            Err(error) => complain(&mut result, format!("the reports are not published: {error}")),
+    if let Some(folder) = &config.core.baselines {
+        for result in &results {
+            baseline::keep(folder, result, config.core.baselines_kept)?;
         }
     }
-    let Some(audience) = audience else { return result };
-    let told = [Told { result: &result, before: before.as_ref(), report: report.as_deref() }];
-    let outcomes = audience.tell(&told, Some(&cluster.client)).await;
-    let complaints: Vec<String> = outcomes.iter().filter_map(crate::notify::Outcome::complaint).collect();
-    if complaints.is_empty() {
-        return result;
-    }
-    for complaint in complaints {
-        complain(&mut result, complaint);
-    }
-    // Once more with what did not arrive.
-    if let Some(publisher) = publisher.filter(|_| report.is_some())
-        && let Err(error) = publisher.publish(&result).await
-    {
-        complain(&mut result, format!("the reports are published without the last notes: {error}"));
-    }
-    result
+    let code = exit::of_run(Verdict::worst(results.iter().map(|result| result.verdict)), interruption.signal());
+    // The run's own verdict comes first; a pass that is worse than before is none where somebody says so.
+    let compared = compared_with(&before, &results, &args)?;
+    Ok(compared.filter(|compared| code == exit::PASSED && *compared == exit::FAILED).unwrap_or(code))
 }
 
 /// The display and the reports. Where a report goes to standard output, the display goes to standard error.

@@ -45,6 +45,20 @@ pub static SETTINGS: &[Setting] = &[
         help: "The image of this program, as the cluster's nodes pull it: every pod of a check runs it.",
     },
     Setting {
+        key: "baselines",
+        env: &["KIBERTAS_BASELINES"],
+        kind: Kind::Text,
+        default: None,
+        help: "The folder in which the last results of each cluster are kept, for --baseline last and compare.",
+    },
+    Setting {
+        key: "baselinesKept",
+        env: &["KIBERTAS_BASELINES_KEPT"],
+        kind: Kind::Integer { min: 1, max: 1000 },
+        default: Some("20"),
+        help: "How many results of each cluster are kept in the folder of baselines.",
+    },
+    Setting {
         key: "resourceName",
         env: &["RESOURCE_NAME"],
         kind: Kind::ObjectName,
@@ -109,6 +123,10 @@ pub struct Core {
     pub cleanup_timeout: Duration,
     /// The image that every pod of a check runs.
     pub image: String,
+    /// The folder in which the last results of each cluster are kept.
+    pub baselines: Option<std::path::PathBuf>,
+    /// How many results of each cluster are kept there.
+    pub baselines_kept: usize,
     /// The beginning of the names of created objects.
     pub resource_name: String,
     /// The namespace to work in; `None`: a new one for each check and run.
@@ -134,6 +152,8 @@ impl Core {
             step_timeout: time("stepTimeout"),
             cleanup_timeout: time("cleanupTimeout"),
             image: values.text_or_empty("image").to_owned(),
+            baselines: values.text("baselines").map(std::path::PathBuf::from),
+            baselines_kept: usize::try_from(values.integer("baselinesKept")).unwrap_or(usize::MAX),
             resource_name: values.text_or_empty("resourceName").to_owned(),
             resource_namespace: values.text("resourceNamespace").map(str::to_owned),
             publish: values.text("publish").map(str::to_owned),

@@ -163,7 +163,8 @@ fn to_stdout(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-fn to_file(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file whole or not at all.
+pub(crate) fn to_file(path: &Path, text: &str) -> io::Result<()> {
     let mut file = temporary(path)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;

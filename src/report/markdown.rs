@@ -115,7 +115,7 @@ fn why(failure: &Failure) -> Vec<String> {
     blocks
 }
 
-fn table<'a>(headings: &[&str], rows: impl Iterator<Item = Vec<String>> + 'a) -> String {
+pub(crate) fn table<'a>(headings: &[&str], rows: impl Iterator<Item = Vec<String>> + 'a) -> String {
     let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
     let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
     let rule = "|---".repeat(headings.len()) + "|";
@@ -162,7 +162,7 @@ fn without_mentions(text: &str) -> String {
 }
 
 /// A name as code, whatever it holds; a cell's end inside it is escaped for the table that it may stand in.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = one_line(text).replace('|', "\\|");
     let fence = "`".repeat(longest_run(&text) + 1);
     let space = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };

@@ -8,6 +8,7 @@
 
 pub mod file;
 pub mod format;
+pub(crate) mod line;
 pub mod plain;
 pub mod prometheus;
 pub mod read;
@@ -15,10 +16,9 @@ pub mod terminal;
 pub mod termination;
 
 mod evidence;
-mod html;
+pub(crate) mod html;
 mod json;
 mod junit;
-mod line;
 pub(crate) mod markdown;
 pub(crate) mod printable;
 mod reason;
@@ -27,6 +27,7 @@ mod text;
 
 use console::Term;
 
+pub(crate) use self::file::to_file as write_whole;
 pub use self::file::{Destination, FileReport, ReportTarget, TargetError};
 pub use self::format::{FORMATS, Format, RenderError, render};
 pub use self::line::wants_colours;

@@ -56,6 +56,9 @@ pub struct RolloutSpec {
     /// Seconds without progress after which the controller calls it Degraded; 600 where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress_deadline_seconds: Option<i32>,
+    /// Pods older than this (RFC 3339) are replaced one after another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_at: Option<String>,
 }
 
 /// The workload that a Rollout takes its template from.
@@ -252,6 +255,9 @@ pub struct RolloutStatus {
     pub phase: String,
     /// Why it is in this phase.
     pub message: String,
+    /// The `restartAt` up to which all pods are replaced (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarted_at: Option<String>,
 }
 
 /// Why a Rollout is paused.

@@ -9,6 +9,9 @@
 
 pub mod analysis;
 pub mod api;
+pub mod bulk;
+pub mod goal;
+pub mod history;
 pub mod operation;
 pub mod plan;
 pub mod status;

@@ -1,5 +1,6 @@
 //! What an operation would patch: a pure function of the Rollout, or a refusal in words.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +20,13 @@ pub enum Operation {
     Abort,
     /// Tries an aborted update again, from its first step.
     Retry,
+    /// Stops it where it is, by `spec.paused`, until somebody promotes it.
+    Pause,
+    /// Replaces the pods that are older than a time, as its update strategy would.
+    Restart {
+        /// The time.
+        at: Timestamp,
+    },
 }
 
 impl Operation {
@@ -29,6 +37,8 @@ impl Operation {
             Self::PromoteFull => "promote in full",
             Self::Abort => "abort",
             Self::Retry => "retry",
+            Self::Pause => "pause",
+            Self::Restart { .. } => "restart",
         }
     }
 
@@ -38,6 +48,10 @@ impl Operation {
     /// still recorded would make a promotion skip the step after it.
     pub fn waits_for(self, currency: &Currency) -> Option<&Currency> {
         match (self, currency) {
+            // They change the spec alone, whatever the controller has seen of it.
+            (Self::Pause | Self::Restart { .. }, _) => None,
+            // A promotion beside a retry that was not seen yet would be of the update that is still aborted.
+            (Self::PromoteFull, pending @ Currency::RetryPending) => Some(pending),
             (_, pending) if !pending.is_observed() => Some(pending),
             (Self::PromoteStep, pending @ (Currency::UnpausePending | Currency::RetryPending)) => Some(pending),
             _ => None,
@@ -106,6 +120,8 @@ pub fn plan(operation: Operation, rollout: &Rollout) -> Result<Patches, Refusal>
         Operation::PromoteFull => promote_full(rollout, &state),
         Operation::Abort => abort(&state),
         Operation::Retry => retry(&state),
+        Operation::Pause => pause(rollout),
+        Operation::Restart { at } => restart(rollout, at),
     }
 }
 
@@ -181,6 +197,21 @@ fn retry(state: &State) -> Result<Patches, Refusal> {
     Ok(Patches { status: Some(json!({"status": {"abort": false}})), spec: None })
 }
 
+fn pause(rollout: &Rollout) -> Result<Patches, Refusal> {
+    if rollout.spec.paused {
+        return already("it is paused by hand");
+    }
+    Ok(Patches { status: None, spec: Some(json!({"spec": {"paused": true}})) })
+}
+
+fn restart(rollout: &Rollout, at: Timestamp) -> Result<Patches, Refusal> {
+    let told = rollout.spec.restart_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+    if told.is_some_and(|told| told >= at) {
+        return already("its pods are told to restart already");
+    }
+    Ok(Patches { status: None, spec: Some(json!({"spec": {"restartAt": at.to_string()}})) })
+}
+
 /// `spec.paused: false`, only where it is paused by hand: an unneeded write would be a change that Argo CD shows.
 fn unpause(rollout: &Rollout) -> Option<Value> {
     rollout.spec.paused.then(|| json!({"spec": {"paused": false}}))
@@ -195,145 +226,4 @@ fn nothing_in_flight(state: &State) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::recorded::{rollout, rollout_with};
-    use super::Operation::{Abort, PromoteFull, PromoteStep, Retry};
-    use super::*;
-
-    /// What is planned, in one line: the patches, or the refusal.
-    fn line(operation: Operation, rollout: &Rollout) -> String {
-        match plan(operation, rollout) {
-            Ok(Patches { status, spec }) => {
-                let text = |patch: Option<Value>| patch.map_or("-".to_owned(), |patch| patch.to_string());
-                format!("{} {}", text(status), text(spec))
-            }
-            Err(refusal @ Refusal::Already(_)) => format!("already: {refusal}"),
-            Err(refusal @ Refusal::Impossible { .. }) => format!("refused: {refusal}"),
-        }
-    }
-
-    #[test]
-    fn promoting_one_step() {
-        let plans = [
-            ("never-observed", "refused: no controller has looked at it (no status.observedGeneration)"),
-            (
-                "first-deployment",
-                "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
-            ),
-            ("healthy", "already: no update is in flight: 8cb4c578b is stable"),
-            ("spec-pending", "refused: the controller has seen generation 2 of the spec, not yet 3"),
-            ("progressing", r#"{"status":{"currentStepIndex":1,"pauseConditions":null}} -"#),
-            ("paused", r#"{"status":{"pauseConditions":null}} -"#),
-            ("unpause-pending", "refused: its pause was ended, and the controller has not gone on yet"),
-            ("promotion-pending", "already: it is being promoted in full"),
-            ("promoting-in-full", "already: it is being promoted in full"),
-            ("abort-pending", "refused: its update is aborted; retry it first"),
-            ("aborted", "refused: its update is aborted; retry it first"),
-            ("retry-pending", "refused: another try was asked for, and the controller has not acted yet"),
-            ("analysis-running", r#"{"status":{"currentStepIndex":2,"pauseConditions":null}} -"#),
-            ("inconclusive", r#"{"status":{"controllerPause":false,"currentStepIndex":2,"pauseConditions":null}} -"#),
-            ("blue-green-healthy", "already: no update is in flight: 8cb4c578b is stable"),
-            ("blue-green-paused", r#"{"status":{"pauseConditions":null}} -"#),
-        ];
-        for (name, planned) in plans {
-            assert_eq!(line(PromoteStep, &rollout(name)), planned, "{name}");
-        }
-    }
-
-    #[test]
-    fn promoting_in_full() {
-        let plans = [
-            (
-                "first-deployment",
-                "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
-            ),
-            ("healthy", "already: no update is in flight: 8cb4c578b is stable"),
-            ("spec-pending", "refused: the controller has seen generation 2 of the spec, not yet 3"),
-            ("progressing", r#"{"status":{"promoteFull":true}} -"#),
-            ("paused", r#"{"status":{"promoteFull":true}} -"#),
-            ("unpause-pending", r#"{"status":{"promoteFull":true}} -"#),
-            ("promoting-in-full", "already: it is being promoted in full"),
-            ("aborted", "refused: its update is aborted; retry it first"),
-            ("inconclusive", r#"{"status":{"promoteFull":true}} -"#),
-            ("blue-green-paused", r#"{"status":{"promoteFull":true}} -"#),
-        ];
-        for (name, planned) in plans {
-            assert_eq!(line(PromoteFull, &rollout(name)), planned, "{name}");
-        }
-    }
-
-    #[test]
-    fn aborting() {
-        let plans = [
-            (
-                "first-deployment",
-                "refused: its first deployment is not done; that runs no steps, and there is nothing to go back to",
-            ),
-            (
-                "healthy",
-                "refused: no update is in flight: 8cb4c578b is stable; bring the earlier template back to undo it",
-            ),
-            ("progressing", r#"{"status":{"abort":true}} -"#),
-            ("paused", r#"{"status":{"abort":true}} -"#),
-            ("unpause-pending", r#"{"status":{"abort":true}} -"#),
-            (
-                "promoting-in-full",
-                "refused: it is being promoted in full, during which the controller drops an abort; \
-                 bring the earlier template back to undo it",
-            ),
-            ("aborted", "already: its update is aborted"),
-            ("blue-green-paused", r#"{"status":{"abort":true}} -"#),
-        ];
-        for (name, planned) in plans {
-            assert_eq!(line(Abort, &rollout(name)), planned, "{name}");
-        }
-    }
-
-    #[test]
-    fn retrying() {
-        assert_eq!(line(Retry, &rollout("aborted")), r#"{"status":{"abort":false}} -"#);
-        assert_eq!(line(Retry, &rollout("retry-pending")), "already: another try is under way");
-        for name in ["healthy", "paused", "promoting-in-full"] {
-            assert_eq!(line(Retry, &rollout(name)), "refused: its update is not aborted", "{name}");
-        }
-    }
-
-    /// A write of `spec.paused` where it is not set would be a change that Argo CD shows.
-    #[test]
-    fn a_pause_by_hand_is_ended_only_where_there_is_one() {
-        let by_hand = |name| rollout_with(name, |r| r.spec.paused = true);
-        let unpause = r#"{"spec":{"paused":false}}"#;
-        let step = r#"{"status":{"currentStepIndex":1,"pauseConditions":null}}"#;
-        assert_eq!(line(PromoteStep, &by_hand("progressing")), format!("{step} {unpause}"));
-        assert_eq!(line(PromoteStep, &by_hand("healthy")), format!("- {unpause}"));
-        let full = r#"{"status":{"promoteFull":true}}"#;
-        assert_eq!(line(PromoteFull, &by_hand("paused")), format!("{full} {unpause}"));
-        assert_eq!(line(PromoteFull, &by_hand("promoting-in-full")), format!("{full} {unpause}"));
-        assert_eq!(line(Abort, &by_hand("paused")), r#"{"status":{"abort":true}} -"#);
-    }
-
-    #[test]
-    fn what_waits_for_its_pods_has_no_step_to_skip() {
-        let waiting = rollout_with("progressing", |r| r.status.get_or_insert_default().current_step_index = Some(4));
-        assert_eq!(line(PromoteStep, &waiting), "already: all its steps are done; it waits for its pods");
-        let stepless = rollout_with("progressing", |r| r.spec.strategy.canary.as_mut().unwrap().steps.clear());
-        assert_eq!(line(PromoteStep, &stepless), "refused: it has no steps and is not paused; it goes on by itself");
-    }
-
-    #[test]
-    fn an_object_on_its_way_out_is_left_alone() {
-        let going = rollout_with("paused", |r| {
-            let time = "2026-01-01T00:00:00Z".parse().unwrap();
-            r.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
-        });
-        for operation in [PromoteStep, PromoteFull, Abort, Retry] {
-            assert_eq!(line(operation, &going), "refused: it is being deleted");
-        }
-    }
-
-    #[test]
-    fn old_controllers_get_one_patch_of_the_whole() {
-        let patches = plan(PromoteFull, &rollout_with("paused", |r| r.spec.paused = true)).unwrap();
-        assert_eq!(patches.whole(), json!({"spec": {"paused": false}, "status": {"promoteFull": true}}));
-    }
-}
+mod tests;

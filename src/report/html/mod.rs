@@ -19,7 +19,7 @@ use crate::result::{CheckResult, RunResult};
 use crate::verdict::Verdict;
 
 /// Nothing but the page's own styles and its icon.
-const POLICY: &str =
+pub(crate) const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /// The whole page.
