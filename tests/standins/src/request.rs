@@ -71,6 +71,7 @@ impl Reply {
 
     /// The same with one more header.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // numbers and texts alike
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
