@@ -178,10 +178,8 @@ fn rich(part: &Part, reasons: bool) -> Value {
     if let Some(report) = &part.report {
         about.push(text("\nreport: "));
         // Only a URL may be a link; a folder's name is text.
-        about.push(match report.starts_with("https://") || report.starts_with("http://") {
-            true => json!({"type": "link", "url": report}),
-            false => text(report),
-        });
+        let is_url = report.starts_with("https://") || report.starts_with("http://");
+        about.push(if is_url { json!({"type": "link", "url": report}) } else { text(report) });
     }
     elements.push(section(&about));
     json!({"type": "rich_text", "elements": elements})

@@ -67,9 +67,9 @@ impl Publisher {
     }
 
     /// The last run that was published for this cluster; `None` where none was.
-    pub async fn before(&self, cluster: &str) -> Result<Option<RunResult>, PublishError> {
-        let text = self.latest(cluster, Format::Json).await?;
-        text.map(|text| read::parse(&text).map_err(|error| self.failed(error))).transpose()
+    pub fn before(&self, cluster: &str) -> Result<Option<RunResult>, PublishError> {
+        let text = self.latest(cluster, Format::Json)?;
+        text.map(|text| read::parse(&text).map_err(|error| self.failed(&error))).transpose()
     }
 
     /// Where readers find a run's HTML report: its URL where one is known, else its place.
@@ -80,15 +80,15 @@ impl Publisher {
     }
 
     /// Publishes all reports of a run, its own folder first and `latest` last.
-    pub async fn publish(&self, result: &RunResult) -> Result<(), PublishError> {
+    pub fn publish(&self, result: &RunResult) -> Result<(), PublishError> {
         let cluster = folder_of(&result.target.name);
         // What was there counts: a check that fails now keeps the time of its last success.
-        let metrics = self.latest(&result.target.name, Format::Prometheus).await?.unwrap_or_default();
+        let metrics = self.latest(&result.target.name, Format::Prometheus)?.unwrap_or_default();
         let mut texts = Vec::new();
         for about in FORMATS {
             let text = match about.format {
                 Format::Prometheus => prometheus::render(result, &metrics),
-                format => render(result, format).map_err(|error| self.failed(error))?,
+                format => render(result, format).map_err(|error| self.failed(&error))?,
             };
             texts.push((about.format, text));
         }
@@ -97,26 +97,26 @@ impl Publisher {
         for folder in [result.run.as_str(), LATEST] {
             for (format, text) in &texts {
                 let path = format!("{cluster}/{}", path_of(folder, *format));
-                self.write(&Item { path, text: text.clone() }).await?;
+                self.write(&Item { path, text: text.clone() })?;
             }
         }
         Ok(())
     }
 
-    async fn write(&self, item: &Item) -> Result<(), PublishError> {
+    fn write(&self, item: &Item) -> Result<(), PublishError> {
         match &self.place {
-            Place::Directory(root) => directory::write(root, item).map_err(|error| self.failed(error)),
+            Place::Directory(root) => directory::write(root, item).map_err(|error| self.failed(&error)),
         }
     }
 
-    async fn latest(&self, cluster: &str, format: Format) -> Result<Option<String>, PublishError> {
+    fn latest(&self, cluster: &str, format: Format) -> Result<Option<String>, PublishError> {
         let path = format!("{}/{}", folder_of(cluster), path_of(LATEST, format));
         match &self.place {
-            Place::Directory(root) => directory::read(root, &path).map_err(|error| self.failed(error)),
+            Place::Directory(root) => directory::read(root, &path).map_err(|error| self.failed(&error)),
         }
     }
 
-    fn failed(&self, reason: impl ToString) -> PublishError {
+    fn failed(&self, reason: &dyn std::fmt::Display) -> PublishError {
         PublishError { place: self.place.to_string(), reason: reason.to_string() }
     }
 }
@@ -153,19 +153,19 @@ mod tests {
         Publisher::of(&Config::resolve(&sources, &[])?.core)
     }
 
-    #[tokio::test]
-    async fn every_report_is_in_the_runs_folder_and_in_the_latest() {
+    #[test]
+    fn every_report_is_in_the_runs_folder_and_in_the_latest() {
         let folder = tempfile::tempdir().unwrap();
         let publisher = publisher(folder.path().to_str().unwrap(), None).unwrap().unwrap();
-        assert!(publisher.before("blue").await.unwrap().is_none());
+        assert!(publisher.before("blue").unwrap().is_none());
         let first = sample::all_passed();
-        publisher.publish(&first).await.unwrap();
-        assert_eq!(publisher.before("blue").await.unwrap(), Some(first.clone()));
-        assert!(publisher.before("green").await.unwrap().is_none());
+        publisher.publish(&first).unwrap();
+        assert_eq!(publisher.before("blue").unwrap(), Some(first.clone()));
+        assert!(publisher.before("green").unwrap().is_none());
         let mut second = sample::every_verdict();
         second.run = "second".to_owned();
-        publisher.publish(&second).await.unwrap();
-        assert_eq!(publisher.before("blue").await.unwrap(), Some(second.clone()));
+        publisher.publish(&second).unwrap();
+        assert_eq!(publisher.before("blue").unwrap(), Some(second.clone()));
         for run in [first.run.as_str(), "second", LATEST] {
             let path = folder.path().join("blue").join(run);
             let mut names: Vec<String> =
@@ -176,14 +176,14 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn metrics_keep_the_last_success_from_run_to_run() {
+    #[test]
+    fn metrics_keep_the_last_success_from_run_to_run() {
         let folder = tempfile::tempdir().unwrap();
         let publisher = publisher(folder.path().to_str().unwrap(), None).unwrap().unwrap();
-        publisher.publish(&sample::all_passed()).await.unwrap();
+        publisher.publish(&sample::all_passed()).unwrap();
         let mut failed = sample::all_passed();
         failed.checks[1].verdict = crate::verdict::Verdict::Failed;
-        publisher.publish(&failed).await.unwrap();
+        publisher.publish(&failed).unwrap();
         let text = std::fs::read_to_string(folder.path().join("blue/latest/report.prom")).unwrap();
         let success = text.lines().find(|l| l.starts_with("kibertas_check_last_success") && l.contains("rollouts"));
         assert!(success.is_some(), "{text}");

@@ -23,7 +23,7 @@ pub(super) async fn tell(
     let mut before = None;
     let mut report = None;
     if let Some(publisher) = publisher {
-        before = match publisher.before(&result.target.name).await {
+        before = match publisher.before(&result.target.name) {
             Ok(before) => before,
             Err(error) => {
                 complain(
@@ -34,7 +34,7 @@ pub(super) async fn tell(
             }
         };
         // Before the messages: what they link to is there when they arrive.
-        match publisher.publish(&result).await {
+        match publisher.publish(&result) {
             Ok(()) => report = Some(publisher.link(&result)),
             Err(error) => complain(&mut result, format!("the reports are not published: {error}")),
         }
@@ -51,7 +51,7 @@ pub(super) async fn tell(
     }
     // Once more with what did not arrive.
     if let Some(publisher) = publisher.filter(|_| report.is_some())
-        && let Err(error) = publisher.publish(&result).await
+        && let Err(error) = publisher.publish(&result)
     {
         complain(&mut result, format!("the reports are published without the last notes: {error}"));
     }

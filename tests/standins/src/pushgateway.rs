@@ -30,7 +30,9 @@ impl Rules for Pushgateway {
     fn reply(&self, request: &Request) -> Reply {
         let Some(group) = request.path.strip_prefix("/metrics/") else { return Reply::text(404, "404 page not found") };
         let parts: Vec<&str> = group.split('/').collect();
-        if parts.len() % 2 != 0 || !matches!(parts[0], "job" | "job@base64") || parts.iter().any(|part| part.is_empty())
+        if !parts.len().is_multiple_of(2)
+            || !matches!(parts[0], "job" | "job@base64")
+            || parts.iter().any(|part| part.is_empty())
         {
             return Reply::text(400, "odd number of components in grouping key, or no job");
         }
