@@ -2,6 +2,7 @@
 
 pub mod autoscaler;
 pub mod cert_manager;
+pub mod datadog;
 pub mod fluent;
 pub mod ingress;
 pub mod rollouts;
@@ -15,5 +16,6 @@ pub static ALL: &[&dyn Check] = &[
     &cert_manager::CertManager,
     &rollouts::Rollouts,
     &autoscaler::Autoscaler,
+    &datadog::Datadog,
     &fluent::Fluent,
 ];

@@ -62,6 +62,23 @@ fn public() -> RootCertStore {
     roots
 }
 
+/// What TLS itself has to say in an error's chain; it hides inside I/O errors, one or several deep, whose `source` passes over it.
+pub fn error_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut link = Some(error);
+    while let Some(cause) = link {
+        let mut inside = Some(cause);
+        while let Some(inner) = inside {
+            if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+                return Some(tls);
+            }
+            let io = inner.downcast_ref::<std::io::Error>();
+            inside = io.and_then(|io| io.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
+        }
+        link = cause.source();
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +90,16 @@ mod tests {
         let error = client_config(Some(file.path())).unwrap_err().to_string();
         assert!(error.contains("there is none in it"), "{error}");
         assert!(client_config(Some(Path::new("/nowhere/ca.pem"))).is_err());
+    }
+
+    #[test]
+    fn an_error_of_tls_is_found_inside_io_errors() {
+        let tls = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let once = std::io::Error::other(tls());
+        let twice = std::io::Error::other(std::io::Error::other(tls()));
+        assert_eq!(error_in(&once), Some(&tls()));
+        assert_eq!(error_in(&twice), Some(&tls()));
+        assert_eq!(error_in(&std::io::Error::other("reset")), None);
     }
 
     #[test]

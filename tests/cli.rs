@@ -10,6 +10,9 @@ struct Told {
     errors: String,
 }
 
+/// Arguments, environment, and the words that have to be told.
+type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 /// Runs the program with no settings of this machine.
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Told {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));
@@ -48,7 +51,17 @@ fn kubeconfig(server: &str, user: &str) -> String {
 
 #[test]
 fn help_says_what_there_is() {
-    for command in [&[][..], &["test"], &["list"], &["sweep"], &["report", "render"], &["completions"]] {
+    for command in [
+        &[][..],
+        &["test"],
+        &["list"],
+        &["config", "check"],
+        &["config", "show"],
+        &["sweep"],
+        &["report", "render"],
+        &["notify"],
+        &["completions"],
+    ] {
         let told = run(&[command, &["--help"]].concat(), &[]);
         assert_eq!((told.code, told.errors.as_str()), (Some(0), ""), "{command:?}");
         insta::assert_snapshot!([&["help"], command].concat().join("-"), told.output);
@@ -115,7 +128,7 @@ fn credentials_that_the_server_refuses_are_told_from_a_server_that_is_not_there(
 
 #[test]
 fn values_are_refused_with_field_value_and_what_would_be_right() {
-    let cases: &[(&[&str], &[(&str, &str)], &[&str])] = &[
+    let cases: &[Case] = &[
         (&["--timeout", "-5"], &[], &["--timeout is \"-5\"", "15m"]),
         (&["--timeout", "0"], &[], &["--timeout is \"0\"", "above 0"]),
         (&["--timeout", "99999999"], &[], &["at most 86400s"]),

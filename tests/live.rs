@@ -7,12 +7,9 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use test_cluster::{Cluster, Profile, Progress};
+use test_cluster::{ADD_ONS, Cluster, Profile, Progress};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kibertas-rs");
-
-/// What the checks need besides the full profile.
-const WITH: &[&str] = &["kwok", "karpenter", "versitygw", "otel-collector"];
 
 /// What the checks run with.
 type Environment = Vec<(&'static str, String)>;
@@ -39,7 +36,7 @@ fn main() -> ExitCode {
 fn test_cluster() -> Result<Environment, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let cluster = Cluster::up("tests", Profile::Full, WITH, &Progress::plain()).await?;
+        let cluster = Cluster::up("tests", Profile::Full, ADD_ONS, &Progress::plain()).await?;
         let image = cluster.load_harness(Path::new(PROGRAM)).await?;
         Ok(cluster.harness_environment(&image))
     })

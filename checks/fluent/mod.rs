@@ -27,7 +27,7 @@ use self::path::Pattern;
 use self::refusal::Answer;
 use self::search::Search;
 use self::settings::Settings;
-use crate::check::{About, Check, Grant};
+use crate::check::{About, Check, Grant, LongWait};
 use crate::clock;
 use crate::cluster::Look;
 use crate::config::{Core, Problem, Setting, Values};
@@ -67,8 +67,9 @@ impl Check for Fluent {
         GRANTS
     }
 
-    fn beyond_timeout(&self, values: &Values) -> Duration {
-        settings::beyond_timeout(values)
+    fn long_waits(&self) -> &'static [LongWait] {
+        // Only a flush interval that was given is waited for.
+        &[LongWait { flag: None, limit: "flushInterval", besides: Duration::ZERO }]
     }
 
     fn contradictions(&self, values: &Values, _core: &Core) -> Vec<Problem> {

@@ -177,11 +177,6 @@ impl Settings {
     }
 }
 
-/// How long beyond the timeout the check may take: only a flush interval that was given is waited for.
-pub(super) fn beyond_timeout(values: &Values) -> Duration {
-    values.duration("flushInterval").unwrap_or_default()
-}
-
 pub(super) fn contradictions(values: &Values) -> Vec<Problem> {
     let settings = Settings::of(values);
     let mut problems = Vec::new();
@@ -237,8 +232,12 @@ mod tests {
 
     #[test]
     fn only_a_given_flush_interval_is_waited_for() {
-        assert_eq!(beyond_timeout(&values(&[])), Duration::ZERO);
-        assert_eq!(beyond_timeout(&values(&[("KIBERTAS_FLUENT_FLUSH_INTERVAL", "1h")])), Duration::from_secs(3600));
+        use crate::check::Check;
+        use crate::checks::fluent::Fluent;
+
+        let beyond = |values: &Values| Fluent.beyond_timeout(values);
+        assert_eq!(beyond(&values(&[])), Duration::ZERO);
+        assert_eq!(beyond(&values(&[("KIBERTAS_FLUENT_FLUSH_INTERVAL", "1h")])), Duration::from_secs(3600));
     }
 
     #[test]

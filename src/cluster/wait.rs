@@ -196,17 +196,32 @@ impl Step {
         object: Option<ObjectRef>,
         mut ask: impl AsyncFnMut() -> Look<T>,
     ) -> Result<T, Failure> {
+        self.poll_paced(pause, expected, object, async || (ask().await, Duration::ZERO)).await
+    }
+
+    /// The same for a service that says itself when to ask again: at least the time that comes with an answer passes before the next
+    /// question, and at most the rest of the step.
+    pub async fn poll_paced<T>(
+        &self,
+        pause: Duration,
+        expected: &str,
+        object: Option<ObjectRef>,
+        mut ask: impl AsyncFnMut() -> (Look<T>, Duration),
+    ) -> Result<T, Failure> {
         self.expects(expected);
         let mut delays = backoff().map(|delay| delay.min(pause));
         loop {
             let on = |failure: Failure| failure.completed(expected, object.as_ref());
-            match tokio::time::timeout_at(self.deadline, ask()).await {
-                Ok(Look::Found(value)) => return Ok(value),
-                Ok(Look::Never(failure)) => return Err(on(*failure)),
-                Ok(Look::NotYet(seen)) => self.sees(seen),
+            let not_before = match tokio::time::timeout_at(self.deadline, ask()).await {
+                Ok((Look::Found(value), _)) => return Ok(value),
+                Ok((Look::Never(failure), _)) => return Err(on(*failure)),
+                Ok((Look::NotYet(seen), not_before)) => {
+                    self.sees(seen);
+                    not_before
+                }
                 Err(_elapsed) => return Err(on(self.overdue())),
-            }
-            let delay = delays.next().unwrap_or(pause);
+            };
+            let delay = delays.next().unwrap_or(pause).max(not_before);
             tokio::time::sleep_until((tokio::time::Instant::now() + delay).min(self.deadline)).await;
             if self.remaining().is_zero() {
                 return Err(on(self.overdue()));

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::UsageError;
-use crate::check::{COMMON_GRANTS, Check, Grant, Scope};
+use crate::check::{Check, Grant, Scope, all_grants};
 use crate::checks;
 use crate::cli::{ListArgs, ListOutput};
 use crate::config::{Config, Setting, Sources};
@@ -82,7 +82,7 @@ fn listed(check: &'static dyn Check) -> Listed {
         summary: about.summary,
         proves: about.proves,
         settings: check.settings().iter().map(setting).collect(),
-        grants: COMMON_GRANTS.iter().chain(check.grants()).collect(),
+        grants: all_grants(check).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::Api;
 use kube::api::PostParams;
 
-use crate::check::{COMMON_GRANTS, Check, Grant, Scope};
+use crate::check::{Check, Grant, Scope, all_grants};
 use crate::cluster::call::{Action, call};
 use crate::context::{Context, Step};
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
@@ -19,7 +19,7 @@ struct Question {
 
 /// Asks for the grants of `check`. A missing one makes the check Inconclusive and is named.
 pub async fn permissions(cx: &Context, step: &Step, check: &dyn Check) -> Result<(), Failure> {
-    let grants = COMMON_GRANTS.iter().chain(check.grants()).filter(|grant| grant.is_needed(&cx.values, &cx.core));
+    let grants = all_grants(check).filter(|grant| grant.is_needed(&cx.values, &cx.core));
     let questions: Vec<Question> =
         grants.flat_map(|grant| grant.verbs.iter().map(move |verb| Question { verb, grant })).collect();
     let answers = futures::future::try_join_all(questions.iter().map(|question| ask(cx, step, question))).await?;

@@ -1,11 +1,14 @@
 //! The harness's own truth: each trial breaks the real test cluster in one way and demands the verdict and the reason.
 //!
-//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` is brought up and left up for the next run.
+//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` (or the one that
+//! `KIBERTAS_TEST_CLUSTER` names) is brought up and left up for the next run.
 //! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
 
 mod access;
 mod account;
+mod autoscaler;
 mod cert_manager;
+mod datadog;
 mod fluent;
 mod ingress;
 mod interruption;
@@ -39,7 +42,15 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    let parts =
-        [ingress::trials, cert_manager::trials, rollouts::trials, fluent::trials, access::trials, interruption::trials];
+    let parts = [
+        ingress::trials,
+        cert_manager::trials,
+        rollouts::trials,
+        autoscaler::trials,
+        datadog::trials,
+        fluent::trials,
+        access::trials,
+        interruption::trials,
+    ];
     parts.iter().flat_map(|trials| trials(world)).collect()
 }

@@ -148,6 +148,11 @@ impl Report {
     /// Demands a pass that left nothing behind.
     pub(crate) fn expect_pass(&self) -> Result<(), Failed> {
         self.expect(0, "passed", None, &[])?;
+        self.expect_clean()
+    }
+
+    /// Demands that everything that the check created is gone.
+    pub(crate) fn expect_clean(&self) -> Result<(), Failed> {
         if self.check()["cleanup"]["verdict"] == "passed" {
             Ok(())
         } else {

@@ -4,11 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use libtest_mimic::{Failed, Trial};
-use test_cluster::{Cluster, Profile, Progress};
+use test_cluster::{ADD_ONS, Cluster, Profile, Progress};
 use tokio::runtime::Runtime;
-
-/// Components besides the full profile.
-const WITH: &[&str] = &["kwok", "karpenter", "versitygw", "otel-collector"];
 
 /// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
 const NAME: &str = "KIBERTAS_TEST_CLUSTER";
@@ -31,7 +28,7 @@ impl World {
         let name = std::env::var(NAME).unwrap_or_else(|_| "tests".to_owned());
         let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
         let (cluster, environment) = runtime.block_on(async {
-            let cluster = Cluster::up(&name, Profile::Full, WITH, &Progress::plain()).await?;
+            let cluster = Cluster::up(&name, Profile::Full, ADD_ONS, &Progress::plain()).await?;
             let image = cluster.load_harness(program).await?;
             let environment = cluster.harness_environment(&image);
             Ok::<_, test_cluster::Error>((cluster, environment))

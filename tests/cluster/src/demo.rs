@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use serde_json::Value;
-use test_cluster::{Cluster, Error, Options, Profile, Progress, Result};
+use test_cluster::{ADD_ONS, Cluster, Error, Options, Profile, Progress, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,9 +12,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::Demo;
 
 const NAME: &str = "demo";
-
-/// Components besides the full profile that checks need.
-const WITH: &[&str] = &["kwok", "karpenter", "versitygw", "otel-collector"];
 
 /// SIGINT and SIGTERM, with which the demo ends early but tidily.
 struct Interrupts {
@@ -49,7 +46,7 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode> {
 /// The cluster and the harness, made at the same time, and the harness's image in the cluster.
 async fn prepare() -> Result<(Cluster, String, PathBuf)> {
     let progress = Progress::auto();
-    let with = WITH.iter().map(|&name| name.to_owned()).collect();
+    let with = ADD_ONS.iter().map(|&name| name.to_owned()).collect();
     let options = Options { profile: Profile::Full, with, install: true };
     let (cluster, binary) = tokio::try_join!(Cluster::up_with(NAME, &options, &progress), build(&progress))?;
     let reference = cluster.load_harness(&binary).await?;

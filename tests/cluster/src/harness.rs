@@ -9,6 +9,9 @@ const REPOSITORY: &str = "kibertas.local/kibertas-rs";
 /// Of images that are here to try something: each new one replaces the last.
 const TAG_PREFIX: &str = "dev-";
 
+/// The components besides the full profile that checks work with.
+pub const ADD_ONS: &[&str] = &["cluster-autoscaler-stand-in", "karpenter", "kwok", "otel-collector", "versitygw"];
+
 impl Cluster {
     /// Packs the program's image and loads it, unless the very same one is there; the name that pods refer to it by.
     ///

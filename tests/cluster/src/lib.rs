@@ -49,6 +49,7 @@ pub use cluster::{Cluster, ComponentStatus, S3, Status};
 pub use component::{Component, Facts, Profile};
 pub use components::{ALL as COMPONENTS, named as component};
 pub use error::{Error, LogTail};
+pub use harness::ADD_ONS;
 pub use progress::Progress;
 pub use site::Site;
 pub use up::{Options, program};
