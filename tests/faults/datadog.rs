@@ -33,7 +33,7 @@ fn against(world: &World, agent: Agent) -> Result<run::Report, Failed> {
     ];
     let mut args = vec!["datadog-agent", "--step-timeout", "5s"];
     args.extend(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
-    run::test(&world.kubeconfig(), &args)
+    run::test(&world.environment(), &args)
 }
 
 fn arriving(world: &World) -> Result<(), Failed> {
