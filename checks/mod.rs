@@ -3,6 +3,7 @@
 pub mod autoscaler;
 pub mod cert_manager;
 pub mod datadog;
+pub mod fluent;
 pub mod ingress;
 pub mod rollouts;
 
@@ -16,4 +17,5 @@ pub static ALL: &[&dyn Check] = &[
     &rollouts::Rollouts,
     &autoscaler::Autoscaler,
     &datadog::Datadog,
+    &fluent::Fluent,
 ];

@@ -5,12 +5,15 @@
 //! cargo run --example record_evidence -- CHECK STEP NAMESPACE KIND/NAME EXPECTED SEEN HOW_IT_WAS_MADE
 //! ```
 //!
-//! A KIND/NAME of `-` stands for a failure without an object. With the path of a fixture alone, that fixture is printed anew with
-//! what the diagnosis says now.
+//! A KIND/NAME of `-` stands for a failure without an object. With `--report REPORT.json HOW_IT_WAS_MADE` the failure is that of a
+//! real run, whose objects were kept (`--keep`). With the path of a fixture alone, that fixture is printed anew with what the
+//! diagnosis says now.
 
 use kibertas::cluster::Access;
+use kibertas::diagnosis::evidence::Evidence;
 use kibertas::diagnosis::{Scene, causes, conclude, gather::gather};
 use kibertas::failure::{Failure, ObjectRef};
+use kibertas::result::RunResult;
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
@@ -27,20 +30,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 serde_json::from_value(part("evidence"))?,
             )
         }
+        [option, file, made] if option == "--report" => {
+            let run: RunResult = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+            let check = run.checks.iter().find(|check| check.failure.is_some()).ok_or("nothing failed in that run")?;
+            let failure = check.failure.clone().ok_or("no failure")?;
+            let failure = Failure { cause: None, next: Vec::new(), details: Vec::new(), ..failure };
+            let step = check.broken_step().map(|step| step.name.clone()).unwrap_or_default();
+            let namespace = check.namespace.clone().unwrap_or_default();
+            let own = namespace.contains(&run.run);
+            let scene = Scene {
+                check: &check.name,
+                step: &step,
+                namespace: &namespace,
+                only_of_run: (!own).then_some(run.run.as_str()),
+            };
+            (json!("real"), json!(made), failure.clone(), recorded(&scene, &failure).await?)
+        }
         [check, step, namespace, object, expected, seen, made] => {
             let mut failure = Failure::failed(expected.as_str()).saw(seen.as_str());
             if let Some((kind, name)) = object.split_once('/') {
                 failure = failure.on(ObjectRef::new(kind, namespace, name));
             }
-            let cluster = Access::default().connect(None).await?;
             let scene = Scene { check, step, namespace, only_of_run: None };
-            let evidence = gather(&cluster.client, &scene, &failure).await;
-            let mut evidence = serde_json::to_value(&evidence)?;
-            forget_noise(&mut evidence);
-            (json!("real"), json!(made), failure, serde_json::from_value(evidence)?)
+            let evidence = recorded(&scene, &failure).await?;
+            (json!("real"), json!(made), failure, evidence)
         }
         _ => {
-            let usage = "FIXTURE.yaml | CHECK STEP NAMESPACE KIND/NAME EXPECTED SEEN HOW_IT_WAS_MADE";
+            let usage = "FIXTURE.yaml | --report REPORT.json HOW_IT_WAS_MADE | CHECK STEP NAMESPACE KIND/NAME EXPECTED SEEN HOW_IT_WAS_MADE";
             return Err(format!("usage: record_evidence {usage}").into());
         }
     };
@@ -58,6 +74,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fixture = json!({"source": source, "made": made, "expect": expect, "failure": failure, "evidence": evidence});
     print!("{}", serde_saphyr::to_string(&fixture)?);
     Ok(())
+}
+
+/// What the cluster says now; of one that does not answer, what a run notes then.
+async fn recorded(scene: &Scene<'_>, failure: &Failure) -> Result<Evidence, Box<dyn std::error::Error>> {
+    let evidence = match Access::default().connect(None).await {
+        Ok(cluster) => gather(&cluster.client, scene, failure).await,
+        Err(_) => Evidence {
+            check: scene.check.to_owned(),
+            step: scene.step.to_owned(),
+            namespace: scene.namespace.to_owned(),
+            gaps: vec!["the API server did not answer within 1 s".to_owned()],
+            ..Evidence::default()
+        },
+    };
+    let mut evidence = serde_json::to_value(&evidence)?;
+    forget_noise(&mut evidence);
+    Ok(serde_json::from_value(evidence)?)
 }
 
 /// Removes what no cause asks for, so that a fixture can be read.
@@ -116,13 +149,32 @@ fn forget_noise(value: &mut Value) {
         "kubernetes.io/metadata.name",
         "request",
         "jobTemplate",
+        "securityContext",
+        "resources",
+        "volumes",
+        "kibertas.dev/expires",
+        "readOnlyRootFilesystem",
+        "requirements",
+        "disruption",
+        "karpenter.sh/nodepool-hash",
+        "volumesInUse",
     ];
+    let is_noise = |key: &str| NOISE.contains(&key) || key.starts_with("alb.ingress.kubernetes.io/");
+    /// Events of everything that goes well.
+    const EVERYDAY: &[&str] =
+        &["ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Created", "Pulled", "Pulling", "Started"];
+    let everyday = |item: &Value| {
+        item["type"] == "Normal" && EVERYDAY.iter().any(|reason| item["reason"] == **reason) && item["at"].is_string()
+    };
     match value {
         Value::Object(map) => {
-            map.retain(|key, value| !NOISE.contains(&key.as_str()) && !matches!(value, Value::Null));
+            map.retain(|key, value| !is_noise(key) && !matches!(value, Value::Null));
             map.values_mut().for_each(forget_noise);
         }
-        Value::Array(items) => items.iter_mut().for_each(forget_noise),
+        Value::Array(items) => {
+            items.retain(|item| !everyday(item));
+            items.iter_mut().for_each(forget_noise);
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

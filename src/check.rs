@@ -34,10 +34,15 @@ pub trait Check: Sync {
         true
     }
 
-    /// Time that the check may take beyond the configured timeout, where its settings ask for a wait that lasts by nature, such as
-    /// for a node to be removed again.
-    fn beyond_timeout(&self, _values: &Values) -> Duration {
-        Duration::ZERO
+    /// Waits that last by nature, such as for a node to be removed again: what they take comes on top of the timeout.
+    fn long_waits(&self) -> &'static [LongWait] {
+        &[]
+    }
+
+    /// Time that the check may take beyond the configured timeout: that of its [long waits](Check::long_waits). The chart derives
+    /// its Jobs' deadlines from those, so declare them there rather than here.
+    fn beyond_timeout(&self, values: &Values) -> Duration {
+        self.long_waits().iter().map(|wait| wait.time(values)).sum()
     }
 
     /// Settings that are right one by one but contradict each other. They are told like every other error of the configuration,
@@ -62,6 +67,27 @@ pub struct About {
     pub summary: &'static str,
     /// The claims that a pass makes, one a line.
     pub proves: &'static [&'static str],
+}
+
+/// A wait that lasts by nature.
+#[derive(Debug, Clone, Copy)]
+pub struct LongWait {
+    /// The flag that asks for it; `None`: it is always waited for.
+    pub flag: Option<&'static str>,
+    /// The setting that says how long it may last; where it has no value there is no such wait.
+    pub limit: &'static str,
+    /// What the check needs beside the wait itself.
+    pub besides: Duration,
+}
+
+impl LongWait {
+    /// The time that the wait may take under these settings.
+    pub fn time(&self, values: &Values) -> Duration {
+        match values.duration(self.limit).filter(|_| self.flag.is_none_or(|flag| values.flag(flag))) {
+            Some(limit) => limit + self.besides,
+            None => Duration::ZERO,
+        }
+    }
 }
 
 /// Why a check cannot run as it is configured.
@@ -222,7 +248,9 @@ pub static COMMON_GRANTS: &[Grant] = &[
         "namespaces",
         &["get", "list", "watch", "create", "delete"],
         "the check's own namespace, and sweeping",
-    ),
+    )
+    .unless(RESOURCE_NAMESPACE, "*"),
+    Grant::namespaced("", "namespaces", &["get"], "whether the given namespace is there").in_given_namespace(),
     Grant::namespaced("", "events", &["list"], "to explain a failure"),
     Grant::namespaced("", "pods", &["get", "list", "watch"], "to wait for the check's own pods"),
     Grant::namespaced("", "pods/log", &["get"], "the tail of a crashing pod's log"),

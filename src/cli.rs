@@ -98,6 +98,12 @@ pub enum Command {
     List(ListArgs),
     /// Remove what killed runs have left in the cluster.
     Sweep(SweepArgs),
+    /// Send messages to the channels of the configuration.
+    #[command(subcommand)]
+    Notify(NotifyCommand),
+    /// Look at the configuration without touching a cluster.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Work with stored reports.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -124,6 +130,15 @@ pub struct TestArgs {
     /// Also write a report: json, junit, html, markdown, prometheus or text, to a file or - for standard output. Repeatable.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTarget>,
+    /// Also publish all reports: to a folder, as CLUSTER/RUN/report.* and CLUSTER/latest/report.*.
+    #[arg(long, value_name = "PLACE")]
+    pub publish: Option<String>,
+    /// Tell nobody: no message, metrics or Events, whatever the configuration says.
+    #[arg(long)]
+    pub no_notify: bool,
+    /// Also write the end in short to this file, at most 4096 bytes; in a pod it is /dev/termination-log, where there is such a file.
+    #[arg(long, value_name = "PATH", env = "KIBERTAS_TERMINATION_LOG")]
+    pub termination_log: Option<PathBuf>,
     /// What to print: progress and verdicts for people, or the JSON report (progress then goes to standard error).
     #[arg(long, short, value_enum, default_value = "human")]
     pub output: Output,
@@ -145,6 +160,43 @@ pub enum Output {
     Human,
     /// The report as JSON.
     Json,
+}
+
+/// What can be sent.
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a sample to every channel, whatever its `on`, and say what became of it.
+    Test,
+    /// Send the message of stored JSON reports: several, such as blue's and green's, in one message.
+    Send(SendArgs),
+}
+
+/// The arguments of `notify send`.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// The JSON reports, one a cluster.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// What can be asked about the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell everything that is wrong with it; with nothing wrong, which checks would run.
+    Check(ConfigArgs),
+    /// Print every setting with its value and where that came from; secrets are masked.
+    Show(ConfigArgs),
+}
+
+/// The arguments of `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file; - is standard input; default: that of --config. The environment and flags count as for `test`.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, short, value_enum, default_value = "human")]
+    pub output: Output,
 }
 
 /// What can be done with stored reports.

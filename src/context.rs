@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,6 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::cluster::counted::Requests;
 use crate::cluster::scratch::Scratch;
 use crate::config::{Core, Values};
 use crate::diagnosis;
@@ -41,7 +40,7 @@ pub struct Context {
     pub deadline: Instant,
     pub(crate) bus: Rc<Bus>,
     pub(crate) steps: Rc<RefCell<Vec<Option<StepResult>>>>,
-    pub(crate) requests: Arc<AtomicU64>,
+    pub(crate) requests: Requests,
 }
 
 impl Context {
@@ -114,7 +113,7 @@ impl Context {
 
     /// The number of requests to the API server so far.
     pub fn api_requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        self.requests.count()
     }
 }
 
@@ -236,6 +235,6 @@ pub(crate) fn lone_context(client: kube::Client) -> Context {
         deadline: Instant::now() + Duration::from_secs(60),
         bus: Rc::new(Bus::new(crate::redact::Redactor::default(), Vec::new())),
         steps: Rc::default(),
-        requests: Arc::default(),
+        requests: Requests::default(),
     }
 }

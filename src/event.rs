@@ -132,6 +132,11 @@ impl Bus {
         }
     }
 
+    /// A value without secrets, for what leaves the program by another way than a sink.
+    pub fn cleaned<T: Serialize + serde::de::DeserializeOwned>(&self, value: T) -> T {
+        self.redactor.clean(value)
+    }
+
     /// What sinks could not do so far; each is told once.
     pub fn take_complaints(&self) -> Vec<String> {
         std::mem::take(&mut self.complaints.borrow_mut())

@@ -2,41 +2,48 @@
 //!
 //! Without KUBECONFIG the test cluster `tests` is brought up. Settings come from the environment, as for `kibertas-rs test`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use test_cluster::{Cluster, Profile, Progress};
+use test_cluster::{ADD_ONS, Cluster, Profile, Progress};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kibertas-rs");
+
+/// What the checks run with.
+type Environment = Vec<(&'static str, String)>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let kubeconfig = match std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
-        Some(given) => PathBuf::from(given),
-        None if arguments.list => PathBuf::new(),
-        None => match test_cluster() {
-            Ok(kubeconfig) => kubeconfig,
-            Err(error) => {
-                eprintln!("error: set KUBECONFIG, or let the test cluster come up: {error}");
-                return ExitCode::FAILURE;
-            }
-        },
+    let given = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
+    let environment = if given || arguments.list { Ok(Environment::new()) } else { test_cluster() };
+    let environment = match environment {
+        Ok(environment) => Arc::new(environment),
+        Err(error) => {
+            eprintln!("error: set KUBECONFIG, or let the test cluster come up: {error}");
+            return ExitCode::FAILURE;
+        }
     };
     let trials = kibertas::checks::ALL.iter().map(|check| {
-        let (name, kubeconfig) = (check.about().name, kubeconfig.clone());
-        Trial::test(name, move || prove(name, &kubeconfig))
+        let (name, environment) = (check.about().name, Arc::clone(&environment));
+        Trial::test(name, move || prove(name, &environment))
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-fn test_cluster() -> Result<PathBuf, Box<dyn std::error::Error>> {
+/// The test cluster, with the program's image on its node.
+fn test_cluster() -> Result<Environment, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let cluster = runtime.block_on(Cluster::up("tests", Profile::Full, &[], &Progress::plain()))?;
-    Ok(cluster.kubeconfig().to_owned())
+    runtime.block_on(async {
+        let cluster = Cluster::up("tests", Profile::Full, ADD_ONS, &Progress::plain()).await?;
+        let image = cluster.load_harness(Path::new(PROGRAM)).await?;
+        Ok(cluster.harness_environment(&image))
+    })
 }
 
-fn prove(name: &str, kubeconfig: &std::path::Path) -> Result<(), Failed> {
-    let program = env!("CARGO_BIN_EXE_kibertas-rs");
-    let output = Command::new(program).args(["test", name]).env("KUBECONFIG", kubeconfig).output()?;
+fn prove(name: &str, environment: &Environment) -> Result<(), Failed> {
+    let output = Command::new(PROGRAM).args(["test", name]).envs(environment.iter().cloned()).output()?;
     if output.status.success() {
         return Ok(());
     }

@@ -23,7 +23,7 @@ fn too_many(scene: &Scene) -> Option<Failure> {
         Failure::failed(format!("at most {most} new nodes under {}", scene.settings.label))
             .saw(format!("{}: {}", new.len(), new.join(", ")))
             .because(
-                Certainty::Possible,
+                Certainty::Likely,
                 crate::failure::Origin::Cluster,
                 "more nodes are added than one replica needs: existing nodes have no room for the replicas, other workloads grow at the \
                  same time, or the autoscaler adds too many",
@@ -131,7 +131,7 @@ fn unlabelled(scene: &Scene, placed: &[(&str, &str)]) -> Option<Failure> {
         Failure::failed(format!("every replica on a node under {}", scene.settings.label))
             .saw(format!("pod {pod} runs on node {node}, which does not carry it"))
             .because(
-                Certainty::Likely,
+                Certainty::Certain,
                 crate::failure::Origin::Cluster,
                 "something ignores or has removed the replicas' node selector, or the node has lost its label",
             )

@@ -18,8 +18,6 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
@@ -29,9 +27,9 @@ use self::scene::{Before, Scene};
 use self::settings::Settings;
 use self::stages::Trigger;
 use self::watching::Watching;
-use crate::check::{About, Check, Grant};
+use crate::check::{About, Check, Grant, LongWait};
 use crate::cluster::Look;
-use crate::config::{Setting, Values};
+use crate::config::Setting;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -89,8 +87,8 @@ impl Check for Autoscaler {
         GRANTS
     }
 
-    fn beyond_timeout(&self, values: &Values) -> Duration {
-        settings::scale_in(values).map_or(Duration::ZERO, |limit| limit + scale_in::QUESTION)
+    fn long_waits(&self) -> &'static [LongWait] {
+        &[LongWait { flag: Some("scaleIn"), limit: "scaleInTimeout", besides: scale_in::QUESTION }]
     }
 
     fn run<'a>(&'a self, cx: &'a Context) -> LocalBoxFuture<'a, Result<(), Failure>> {
@@ -178,7 +176,8 @@ async fn trigger(cx: &Context, watching: &mut Watching) -> Result<(), Failure> {
 
 async fn launch(cx: &Context, watching: &mut Watching) -> Result<(), Failure> {
     cx.step("node launched", async |step| {
-        let claim = watching.until(step, "an instance for the new node", stages::launched).await;
+        let expected = format!("{} to launch an instance for the new node", watching.scene.autoscaler);
+        let claim = watching.until(step, &expected, stages::launched).await;
         let claim = claim.map_err(|failure| explain(&watching.scene, Stage::Launch, failure))?;
         step.evidence("seconds", watching.scene.seconds(watching.scene.moments.launched));
         step.evidence("nodeClaim", claim);
@@ -189,8 +188,8 @@ async fn launch(cx: &Context, watching: &mut Watching) -> Result<(), Failure> {
 
 async fn register(cx: &Context, watching: &mut Watching) -> Result<(), Failure> {
     cx.step("node registered", async |step| {
-        let node: Result<SeenNode, Failure> =
-            watching.until(step, "a node that was not there before", stages::registered).await;
+        let expected = format!("a node of {} that was not there before", watching.scene.autoscaler);
+        let node: Result<SeenNode, Failure> = watching.until(step, &expected, stages::registered).await;
         let node = node.map_err(|failure| explain(&watching.scene, Stage::Registration, failure))?;
         step.evidence("seconds", watching.scene.seconds(watching.scene.moments.registered));
         step.evidence("node", node);
@@ -201,7 +200,8 @@ async fn register(cx: &Context, watching: &mut Watching) -> Result<(), Failure> 
 
 async fn get_ready(cx: &Context, watching: &mut Watching) -> Result<(), Failure> {
     cx.step("node ready", async |step| {
-        let node = watching.until(step, "the new node to be ready for pods", stages::ready).await;
+        let expected = format!("the new node of {} to be ready for pods", watching.scene.autoscaler);
+        let node = watching.until(step, &expected, stages::ready).await;
         let node = node.map_err(|failure| explain(&watching.scene, Stage::Readiness, failure))?;
         step.evidence("seconds", watching.scene.seconds(watching.scene.moments.ready));
         step.evidence("node", node.name);
@@ -212,7 +212,8 @@ async fn get_ready(cx: &Context, watching: &mut Watching) -> Result<(), Failure>
 
 async fn run_on_it(cx: &Context, watching: &mut Watching) -> Result<(), Failure> {
     cx.step("replica on the new node", async |step| {
-        let running = watching.until(step, "a replica to be ready on the new node", stages::running).await;
+        let expected = format!("a replica to be ready on the new node of {}", watching.scene.autoscaler);
+        let running = watching.until(step, &expected, stages::running).await;
         let (pod, node) = running.map_err(|failure| explain(&watching.scene, Stage::Running, failure))?;
         let scene = &watching.scene;
         step.evidence("secondsToScheduled", scene.seconds(scene.moments.scheduled));

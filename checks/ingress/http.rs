@@ -142,8 +142,7 @@ fn of_error(error: &reqwest::Error, address: IpAddr) -> Reply {
     let mut link: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = link {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            // rustls comes wrapped in an I/O error, whose `source` passes over it.
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            if let Some(tls) = tls_in(io) {
                 return Reply::Untrusted(tls.to_string());
             }
             if error.is_connect() {
@@ -153,6 +152,12 @@ fn of_error(error: &reqwest::Error, address: IpAddr) -> Reply {
         link = cause.source();
     }
     Reply::Broken(innermost(error))
+}
+
+/// The TLS error in an I/O error. `source` passes over it, and a connector may have wrapped it twice.
+fn tls_in(error: &std::io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<rustls::Error>().or_else(|| inner.downcast_ref::<std::io::Error>().and_then(tls_in))
 }
 
 fn of_io(error: &std::io::Error, address: IpAddr) -> Reply {
@@ -179,6 +184,16 @@ mod tests {
         let unreachable = || std::io::Error::from(std::io::ErrorKind::NetworkUnreachable);
         assert!(matches!(of_io(&unreachable(), "2001:db8::1".parse().unwrap()), Reply::NoRoute(_)));
         assert!(matches!(of_io(&unreachable(), "192.0.2.1".parse().unwrap()), Reply::NoConnection(_)));
+    }
+
+    #[test]
+    fn a_tls_error_is_found_however_often_it_is_wrapped() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let once = std::io::Error::new(std::io::ErrorKind::InvalidData, tls.clone());
+        assert_eq!(tls_in(&once), Some(&tls));
+        let twice = std::io::Error::other(once);
+        assert_eq!(tls_in(&twice), Some(&tls));
+        assert_eq!(tls_in(&std::io::Error::other("reset")), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::view::View;
 use crate::cluster::Look;
 use crate::cluster::call::Action;
+use crate::cluster::deployments::is_lasting_refusal;
 use crate::cluster::pods::{APP_LABEL, broken};
 use crate::cluster::scratch::is_terminating;
 use crate::cluster::wait::{Told, changes};
@@ -213,6 +214,12 @@ fn end_of(rollout: &Rollout, state: &State, aborts: Aborts) -> Option<Failure> {
             return Some(Failure::failed("").saw(state.to_string()));
         }
         None => {}
+    }
+    let mut conditions = rollout.status.iter().flat_map(|status| &status.conditions);
+    let refused =
+        conditions.find(|c| c.type_ == "ReplicaFailure" && c.status == "True" && is_lasting_refusal(&c.message));
+    if let Some(refused) = refused {
+        return Some(Failure::failed("").saw(refused.message.clone()));
     }
     if state.aborted && aborts == Aborts::Unwanted {
         return Some(Failure::failed("").saw(format!("the update was aborted: {}", state.message)));

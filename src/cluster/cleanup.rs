@@ -1,7 +1,5 @@
 //! Removes what a check created, in dependency order, and waits until it is gone.
 
-use std::time::Duration;
-
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, DynamicObject, Preconditions, PropagationPolicy};
@@ -25,10 +23,9 @@ enum Stuck {
 }
 
 impl Scratch {
-    /// Removes everything within `budget`: what has to go first, then the rest, then the namespace if it is the run's own.
-    pub async fn clean_up(&self, client: &Client, budget: Duration) -> CleanupResult {
+    /// Removes everything before the deadline: what has to go first, then the rest, then the namespace if it is the run's own.
+    pub async fn clean_up(&self, client: &Client, deadline: Instant) -> CleanupResult {
         let started = Instant::now();
-        let deadline = started + budget;
         let mut stuck = Vec::new();
         let (first, rest): (Vec<Entry>, Vec<Entry>) =
             self.entries().into_iter().rev().partition(|entry| entry.removal == Removal::First);

@@ -96,8 +96,15 @@ impl Access {
         let (config, context, default_name) = self.config().await?;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let who = context.as_ref().map_or("the Pod's ServiceAccount".to_owned(), |c| format!("context {c:?}"));
-        let client = client_of(config)
-            .map_err(|e| ConnectError::Credentials { server: server.clone(), reason: innermost(&e) })?;
+        let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+        let credentials = |error: &dyn std::error::Error| {
+            let reason = match &plugin {
+                Some(plugin) => format!("the plug-in {plugin:?} does not give any: {}", innermost(error)),
+                None => innermost(error),
+            };
+            ConnectError::Credentials { server: server.clone(), reason }
+        };
+        let client = client_of(config).map_err(|error| credentials(&error))?;
         let unreachable =
             |reason: String| ConnectError::Unreachable { server: server.clone(), who: who.clone(), reason };
         let version = match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
@@ -105,9 +112,7 @@ impl Access {
             Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
                 return Err(ConnectError::Unauthorized { server, who });
             }
-            Ok(Err(kube::Error::Auth(error))) => {
-                return Err(ConnectError::Credentials { server, reason: innermost(&error) });
-            }
+            Ok(Err(kube::Error::Auth(error))) => return Err(credentials(&error)),
             Ok(Err(error)) => return Err(unreachable(innermost(&error))),
             Ok(Ok(version)) => version,
         };

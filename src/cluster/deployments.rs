@@ -33,6 +33,13 @@ pub async fn available(cx: &Context, step: &Step, name: &str, selector: &str) ->
 /// What a Deployment's status says; an old status says nothing.
 ///
 /// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status>
+/// Whether the API server will go on refusing a controller's pods. Quota, Pod Security and policies stay as they are; a webhook that
+/// fails may come back, and a new namespace is given its service account a moment later.
+pub(crate) fn is_lasting_refusal(message: &str) -> bool {
+    let is_refused = message.contains("is forbidden") || message.contains("denied the request");
+    is_refused && !message.contains("looking up service account")
+}
+
 fn look(deployment: Option<&Deployment>) -> Look<i32> {
     let Some(deployment) = deployment else { return Look::NotYet("there is no such Deployment".to_owned()) };
     let unknown = DeploymentStatus::default();
@@ -45,8 +52,7 @@ fn look(deployment: Option<&Deployment>) -> Look<i32> {
         let message = condition.message.as_deref().unwrap_or_default();
         match (condition.type_.as_str(), condition.status.as_str()) {
             ("Progressing", "False") if reason == "ProgressDeadlineExceeded" => return Look::never(message),
-            // Quota and Pod Security stay as they are; a webhook that fails may come back.
-            ("ReplicaFailure", "True") if message.contains("is forbidden") => return Look::never(message),
+            ("ReplicaFailure", "True") if is_lasting_refusal(message) => return Look::never(message),
             ("ReplicaFailure", "True") => return Look::NotYet(message.to_owned()),
             _ => {}
         }
@@ -71,7 +77,7 @@ fn look_at_pods(pods: &BTreeMap<String, Pod>) -> Look<Infallible> {
 }
 
 /// Why a pod is not ready yet, as far as its status tells.
-fn state(pod: &Pod) -> String {
+pub fn state(pod: &Pod) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or("?");
     let status = pod.status.clone().unwrap_or_default();
     let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
@@ -127,6 +133,10 @@ mod tests {
         assert!(failure.seen.contains("exceeded quota"));
         let webhook = refused("failed calling webhook \"x\": connection refused");
         assert!(matches!(look(Some(&webhook)), Look::NotYet(_)));
+        assert!(is_lasting_refusal("admission webhook \"labels\" denied the request: no team"));
+        let early =
+            "pods \"x\" is forbidden: error looking up service account n/default: serviceaccount \"default\" not found";
+        assert!(!is_lasting_refusal(early));
     }
 
     #[test]

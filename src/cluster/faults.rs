@@ -254,7 +254,7 @@ async fn clean_up_never_deletes_what_the_run_did_not_create() {
     let object = ConfigMap { metadata: named("m"), ..ConfigMap::default() };
     cx.create(&step, object).await.unwrap_err();
     cx.scratch.remove_first(&in_scratch(&cx));
-    let cleanup = cx.scratch.clean_up(&cx.client, Duration::from_secs(5)).await;
+    let cleanup = cx.scratch.clean_up(&cx.client, tokio::time::Instant::now() + Duration::from_secs(5)).await;
     assert_eq!(cleanup.verdict, Verdict::Passed, "{cleanup:?}");
     drop(cx);
     let seen = requests(client, served).await;
@@ -275,7 +275,7 @@ async fn what_stays_is_named_with_its_finalizers() {
     let step = lone_step(Duration::from_secs(5));
     cx.create(&step, ConfigMap { metadata: named("m"), ..ConfigMap::default() }).await.unwrap();
     cx.scratch.remove_first(&in_scratch(&cx));
-    let cleanup = cx.scratch.clean_up(&cx.client, Duration::from_secs(5)).await;
+    let cleanup = cx.scratch.clean_up(&cx.client, tokio::time::Instant::now() + Duration::from_secs(5)).await;
     assert_eq!(cleanup.verdict, Verdict::Failed, "{cleanup:?}");
     assert_eq!(cleanup.survivors[0].held_by, ["finalizer example.com/hold"]);
 }

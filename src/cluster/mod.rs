@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod connect;
+pub mod counted;
 pub mod deployments;
 pub mod listing;
 pub mod pods;

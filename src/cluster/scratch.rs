@@ -167,6 +167,11 @@ impl Scratch {
             object: ObjectRef::cluster_scoped("Namespace", &self.namespace),
         };
         step.evidence("namespace", &self.namespace);
+        if self.may_exist && self.is_there(&api, step).await? {
+            step.evidence("created", false);
+            self.touched.set(true);
+            return Ok(());
+        }
         self.touched.set(true);
         let answer = try_call(step, &action, async || api.create(&PostParams::default(), &namespace).await).await;
         match answer {
@@ -185,6 +190,22 @@ impl Scratch {
                 step.evidence("created", false);
                 Ok(())
             }
+            Err(answer) => Err(action.failure(answer)),
+        }
+    }
+
+    /// Whether the given namespace is there. It is asked for first, because whoever works in a given one need not be allowed to
+    /// create any.
+    async fn is_there(&self, api: &Api<Namespace>, step: &Step) -> Result<bool, Failure> {
+        let action = Action {
+            verb: "get",
+            resource: "namespaces".to_owned(),
+            object: ObjectRef::cluster_scoped("Namespace", &self.namespace),
+        };
+        match try_call(step, &action, async || api.get(&self.namespace).await).await {
+            // Creating one that is on its way out is refused in words that say so.
+            Ok(existing) => Ok(!is_terminating(&existing)),
+            Err(Answer::NotFound(_)) => Ok(false),
             Err(answer) => Err(action.failure(answer)),
         }
     }

@@ -1,11 +1,14 @@
 //! The commands: what each does, and the exit code that it ends with.
 
 mod completions;
+mod config;
 mod list;
+mod notify;
 mod report;
 mod sweep;
 mod test;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::checks;
@@ -57,6 +60,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Test(args) => test::run(&cli.global, args).await,
             Command::List(args) => list::run(&args),
             Command::Sweep(args) => sweep::run(&cli.global, &args).await,
+            Command::Notify(command) => notify::run(&cli.global, command).await,
+            Command::Config(command) => config::run(&cli.global, &command),
             Command::Report(command) => report::run(command),
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),
@@ -77,8 +82,13 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// Reads the configuration's sources, the common flags included, and starts logging.
 fn sources(global: &Global) -> Result<Sources, UsageError> {
+    sources_with(global, global.config.as_deref())
+}
+
+/// The same with another file, or none.
+fn sources_with(global: &Global, file: Option<&Path>) -> Result<Sources, UsageError> {
     logging::start(if global.debug { crate::cli::LogLevel::Debug } else { global.log_level }, global.log_format);
-    let mut sources = Sources::gather(global.config.as_deref())?;
+    let mut sources = Sources::gather(file)?;
     for assignment in &global.set {
         sources.set(assignment)?;
     }

@@ -12,13 +12,27 @@ use crate::cluster::{Access, Cluster, RunId};
 use crate::config::{Config, Sources};
 use crate::event::{Bus, Event, Sink};
 use crate::exit;
+use crate::notify::{Audience, Told};
+use crate::publish::Publisher;
 use crate::redact::Redactor;
-use crate::report::{self, Destination, FileReport, Format, ReportTarget};
-use crate::runner::signals::{self, Interruption};
-use crate::runner::{Plan, Run, RunOptions};
+use crate::report::{self, Destination, FileReport, Format, ReportTarget, TerminationLog};
+use crate::result::RunResult;
+use crate::runner::signals::{Interruption, Signals};
+use crate::runner::{Plan, Run, RunOptions, finish};
 
 /// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
 pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageError> {
+    let termination_log = TerminationLog::find(args.termination_log.as_deref());
+    let outcome = checks(global, args, termination_log.clone()).await;
+    if let (Err(error), Some(log)) = (&outcome, termination_log)
+        && let Err(unwritten) = log.write(&format!("error: {error}"))
+    {
+        eprintln!("{unwritten}");
+    }
+    outcome
+}
+
+async fn checks(global: &Global, args: TestArgs, termination_log: Option<TerminationLog>) -> Result<u8, UsageError> {
     let mut sources = super::sources(global)?;
     flags(&mut sources, &args);
     let config = super::configuration(&sources)?;
@@ -28,13 +42,18 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         let given = if args.no_dns_check { "--no-dns-check" } else { "--ingress-class-name" };
         return Err(UsageError::Flag(format!("{given} is for the check ingress, which is not asked for")));
     }
-    let sinks = sinks(&args)?;
+    let publisher = Publisher::of(&config.core)?;
+    let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &config.core)?) };
+    let sinks = sinks(&args, termination_log)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
-    let redactor = Redactor::new(config.checks.values().flat_map(crate::config::Values::secrets));
+    let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
+    let redactor = Redactor::new(secrets.chain(audience.iter().flat_map(Audience::secrets)));
     let bus = Rc::new(Bus::new(redactor, sinks));
     let id = RunId::random();
     let interruption = Interruption::default();
+    // Before anything is created, and before anybody is told that the run has begun.
+    let caught = Signals::catch().map_err(|error| UsageError::Flag(format!("cannot listen for signals: {error}")))?;
     let run = Run {
         cluster: &cluster,
         config: &config,
@@ -44,20 +63,76 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
         interruption: interruption.clone(),
         bus: Rc::clone(&bus),
     };
-    let listening = signals::listen(interruption, |number| {
+    let listening = caught.deliver(interruption, |number| {
         eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
-    let work = async { tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0 };
+    let work = async {
+        let result = tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0;
+        let result = tell(result, &bus, publisher.as_ref(), audience.as_ref(), &cluster).await;
+        finish(&bus, result)
+    };
     let result = tokio::select! {
         result = work => result,
-        Err(error) = listening => return Err(UsageError::Flag(format!("cannot listen for signals: {error}"))),
+        () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
     Ok(result.exit_code)
 }
 
+/// Publishes the reports and tells everybody of the run. What does not work out becomes a note of the result and a warning.
+async fn tell(
+    result: RunResult,
+    bus: &Bus,
+    publisher: Option<&Publisher>,
+    audience: Option<&Audience>,
+    cluster: &Cluster,
+) -> RunResult {
+    let mut result = bus.cleaned(result);
+    let complain = |result: &mut RunResult, text: String| {
+        let text = bus.cleaned(text);
+        tracing::warn!("{text}");
+        result.notices.push(text);
+    };
+    let mut before = None;
+    let mut report = None;
+    if let Some(publisher) = publisher {
+        before = match publisher.before(&result.target.name).await {
+            Ok(before) => before,
+            Err(error) => {
+                complain(
+                    &mut result,
+                    format!("the run before is not known, so that everything counts as changed: {error}"),
+                );
+                None
+            }
+        };
+        // Before the messages: what they link to is there when they arrive.
+        match publisher.publish(&result).await {
+            Ok(()) => report = Some(publisher.link(&result)),
+            Err(error) => complain(&mut result, format!("the reports are not published: {error}")),
+        }
+    }
+    let Some(audience) = audience else { return result };
+    let told = [Told { result: &result, before: before.as_ref(), report: report.as_deref() }];
+    let outcomes = audience.tell(&told, Some(&cluster.client)).await;
+    let complaints: Vec<String> = outcomes.iter().filter_map(crate::notify::Outcome::complaint).collect();
+    if complaints.is_empty() {
+        return result;
+    }
+    for complaint in complaints {
+        complain(&mut result, complaint);
+    }
+    // Once more with what did not arrive.
+    if let Some(publisher) = publisher.filter(|_| report.is_some())
+        && let Err(error) = publisher.publish(&result).await
+    {
+        complain(&mut result, format!("the reports are published without the last notes: {error}"));
+    }
+    result
+}
+
 /// The display and the reports. Where a report goes to standard output, the display goes to standard error.
-fn sinks(args: &TestArgs) -> Result<Vec<Box<dyn Sink>>, UsageError> {
+fn sinks(args: &TestArgs, termination_log: Option<TerminationLog>) -> Result<Vec<Box<dyn Sink>>, UsageError> {
     let mut targets = args.report.clone();
     if args.output == Output::Json {
         targets.push(ReportTarget { format: Format::Json, destination: Destination::Stdout });
@@ -65,13 +140,17 @@ fn sinks(args: &TestArgs) -> Result<Vec<Box<dyn Sink>>, UsageError> {
     let taken = targets.iter().any(|target| target.destination == Destination::Stdout);
     let term = if taken { Term::stderr() } else { Term::stdout() };
     let reports = FileReport::open_all(targets)?.into_iter().map(|report| Box::new(report) as Box<dyn Sink>);
-    Ok(std::iter::once(report::display(&term)).chain(reports).collect())
+    let log = termination_log.map(|log| Box::new(log) as Box<dyn Sink>);
+    Ok(std::iter::once(report::display(&term)).chain(log).chain(reports).collect())
 }
 
 /// The flags that are settings.
 fn flags(sources: &mut Sources, args: &TestArgs) {
     if let Some(image) = &args.image {
         sources.flag("--image", "", "image", image);
+    }
+    if let Some(place) = &args.publish {
+        sources.flag("--publish", "", "publish", place);
     }
     if args.no_dns_check {
         sources.flag("--no-dns-check", "ingress", "dnsCheck", "false");

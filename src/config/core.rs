@@ -59,6 +59,41 @@ pub static SETTINGS: &[Setting] = &[
         help: "The namespace to work in; default: a new one for each check and run, deleted afterwards. \
                One that exists already is used and never deleted.",
     },
+    Setting {
+        key: "publish",
+        env: &["KIBERTAS_PUBLISH"],
+        kind: Kind::Text,
+        default: None,
+        help: "Where all reports of each run are published: a folder, or s3://BUCKET/PREFIX.",
+    },
+    Setting {
+        key: "publishUrl",
+        env: &["KIBERTAS_PUBLISH_URL"],
+        kind: Kind::Url,
+        default: None,
+        help: "The URL under which readers find what is published; messages link to it.",
+    },
+    Setting {
+        key: "events",
+        env: &["KIBERTAS_EVENTS"],
+        kind: Kind::ObjectName,
+        default: None,
+        help: "The namespace in which each run leaves Kubernetes Events of its outcome.",
+    },
+    Setting {
+        key: "pushgateway",
+        env: &["KIBERTAS_PUSHGATEWAY"],
+        kind: Kind::Url,
+        default: None,
+        help: "The URL of a Prometheus Pushgateway that takes each run's metrics.",
+    },
+    Setting {
+        key: "notifyTimeout",
+        env: &["KIBERTAS_NOTIFY_TIMEOUT"],
+        kind: Kind::Duration { max_seconds: 600 },
+        default: Some("30s"),
+        help: "The longest that all messages together may take, retries included; apart from the checks' time.",
+    },
 ];
 
 /// The harness's own settings, typed.
@@ -78,6 +113,16 @@ pub struct Core {
     pub resource_name: String,
     /// The namespace to work in; `None`: a new one for each check and run.
     pub resource_namespace: Option<String>,
+    /// Where reports are published.
+    pub publish: Option<String>,
+    /// The URL under which readers find what is published.
+    pub publish_url: Option<String>,
+    /// The namespace in which runs leave Kubernetes Events.
+    pub events: Option<String>,
+    /// The URL of a Pushgateway.
+    pub pushgateway: Option<String>,
+    /// The longest that all messages together may take.
+    pub notify_timeout: Duration,
 }
 
 impl Core {
@@ -91,6 +136,11 @@ impl Core {
             image: values.text_or_empty("image").to_owned(),
             resource_name: values.text_or_empty("resourceName").to_owned(),
             resource_namespace: values.text("resourceNamespace").map(str::to_owned),
+            publish: values.text("publish").map(str::to_owned),
+            publish_url: values.text("publishUrl").map(str::to_owned),
+            events: values.text("events").map(str::to_owned),
+            pushgateway: values.text("pushgateway").map(str::to_owned),
+            notify_timeout: time("notifyTimeout"),
         };
         if values.is_given("stepTimeout") && values.is_given("timeout") && core.step_timeout > core.timeout {
             return Err(ConfigError::one(

@@ -14,12 +14,18 @@ pub struct ConfigFile {
     pub path: PathBuf,
     top: Map<String, Value>,
     checks: BTreeMap<String, Map<String, Value>>,
+    notify: Vec<Map<String, Value>>,
 }
 
 impl ConfigFile {
-    /// Reads a file.
+    /// Reads a file; `-` is standard input.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let text = if path == Path::new("-") {
+            std::io::read_to_string(std::io::stdin())
+        } else {
+            std::fs::read_to_string(path)
+        };
+        let text = text.map_err(|e| {
             ConfigError::one("--config", Some(path.display().to_string()), format!("a file that can be read ({e})"))
         })?;
         Self::parse(path, &text)
@@ -61,7 +67,13 @@ impl ConfigFile {
                 return Err(ConfigError::one("checks", Some(other.to_string()), "a mapping from check to settings"));
             }
         }
-        Ok(Self { path: path.to_owned(), top, checks })
+        let notify = notify_of(top.remove("notify"))?;
+        Ok(Self { path: path.to_owned(), top, checks, notify })
+    }
+
+    /// The entries of `notify`, in order.
+    pub fn notify(&self) -> &[Map<String, Value>] {
+        &self.notify
     }
 
     /// The mapping of one scope: the top level for the empty one, else that check's.
@@ -78,6 +90,23 @@ impl ConfigFile {
                 expected: format!("one of the checks {}", known.join(", ")),
             });
         }
+    }
+}
+
+fn notify_of(value: Option<Value>) -> Result<Vec<Map<String, Value>>, ConfigError> {
+    let expected = "a list of mappings, each with a service";
+    // The value itself is not shown: somebody may have put a secret there.
+    let wrong = |field: String| ConfigError::one(field, None, expected);
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) => {
+            let mapping = |(index, item)| match item {
+                Value::Object(map) => Ok(map),
+                _ => Err(wrong(format!("notify[{index}]"))),
+            };
+            items.into_iter().enumerate().map(mapping).collect()
+        }
+        Some(_) => Err(wrong("notify".to_owned())),
     }
 }
 

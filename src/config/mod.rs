@@ -72,6 +72,8 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// Flags by scope and key; the harness's own settings have the empty scope.
     pub flags: BTreeMap<(String, String), Flag>,
+    /// Flags that say something else about a setting than an earlier one.
+    contradictions: Vec<Problem>,
 }
 
 /// A value given on the command line.
@@ -90,13 +92,17 @@ impl Sources {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
-        Ok(Self { file, env: std::env::vars().collect(), flags: BTreeMap::new() })
+        Ok(Self { file, env: std::env::vars().collect(), flags: BTreeMap::new(), contradictions: Vec::new() })
     }
 
-    /// Gives a flag's value to a setting; the last one wins.
+    /// Gives a flag's value to a setting. Of the same flag the last one wins; two flags must not say different things.
     pub fn flag(&mut self, name: &str, scope: &str, key: &str, value: impl Into<String>) {
         let flag = Flag { name: name.to_owned(), value: value.into() };
-        self.flags.insert((scope.to_owned(), key.to_owned()), flag);
+        let earlier = self.flags.insert((scope.to_owned(), key.to_owned()), flag.clone());
+        if let Some(earlier) = earlier.filter(|earlier| earlier.name != flag.name && earlier.value != flag.value) {
+            let expected = format!("left out, or agree with {}", earlier.name);
+            self.contradictions.push(Problem { field: flag.name, value: None, expected });
+        }
     }
 
     /// Takes `--set CHECK.KEY=VALUE` (or `KEY=VALUE` for the harness's own).
@@ -126,7 +132,7 @@ pub struct Config {
 impl Config {
     /// Resolves the settings of the harness and of all checks; unknown keys and wrong values are all told at once.
     pub fn resolve(sources: &Sources, checks: &[&'static dyn Check]) -> Result<Self, ConfigError> {
-        let mut problems = Vec::new();
+        let mut problems = sources.contradictions.clone();
         let names: Vec<&str> = checks.iter().map(|c| c.about().name).collect();
         sources.file.unknown_checks(&names, &mut problems);
         for ((scope, _), flag) in &sources.flags {

@@ -83,6 +83,16 @@ fn a_bare_timeout_means_minutes_as_in_the_go_tool() {
 }
 
 #[test]
+fn two_flags_must_not_say_different_things_about_one_setting() {
+    let mut given = sources("", &[], &["sample.host=one.example", "sample.host=two.example"]);
+    assert_eq!(Config::resolve(&given, CHECKS).unwrap().of("sample").text("host"), Some("two.example"));
+    given.flag("--host", "sample", "host", "two.example");
+    assert!(Config::resolve(&given, CHECKS).is_ok());
+    given.flag("--other", "sample", "host", "three.example");
+    assert_eq!(problems(&given), ["--other should be left out, or agree with --host"]);
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_field_value_and_expectation() {
     let file = "timeout: soon\nclusterNmae: x\nchecks:\n  sample:\n    count: 10\n    hots: x\n  smaple: {a: b}\n";
     let told = problems(&sources(file, &[("HOST_NEW", "not a host")], &["other.key=1"]));

@@ -59,30 +59,51 @@ pub struct Values {
 impl Values {
     /// Resolves `settings` from all sources and tells every problem.
     pub fn resolve(scope: &str, settings: &'static [Setting], sources: &Sources, problems: &mut Vec<Problem>) -> Self {
-        let dotted = |key: &str| match scope {
-            "" => key.to_owned(),
-            scope => format!("checks.{scope}.{key}"),
-        };
+        let prefix = if scope.is_empty() { String::new() } else { format!("checks.{scope}.") };
+        Self::read(&prefix, sources.file.scope(scope), Some(scope), settings, sources, problems)
+    }
+
+    /// Resolves the settings of one entry of a list in the file, such as `notify[0]`, and of the environment; it has no flags.
+    pub fn of_entry(
+        name: &str,
+        entry: &serde_json::Map<String, serde_json::Value>,
+        settings: &'static [Setting],
+        sources: &Sources,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        Self::read(&format!("{name}."), Some(entry), None, settings, sources, problems)
+    }
+
+    fn read(
+        prefix: &str,
+        in_file: Option<&serde_json::Map<String, serde_json::Value>>,
+        scope: Option<&str>,
+        settings: &'static [Setting],
+        sources: &Sources,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let dotted = |key: &str| format!("{prefix}{key}");
         let known = settings.iter().map(|s| s.key).collect::<Vec<_>>();
         let unknown = |field: String| Problem {
             field,
             value: None,
-            expected: format!(
-                "one of {}",
-                if known.is_empty() { "no settings at all".into() } else { known.join(", ") }
-            ),
+            expected: match (known.as_slice(), scope) {
+                ([], _) => "left out: there are no settings at all".to_owned(),
+                (known, "") => format!("one of {}, or stand under checks:", known.join(", ")),
+                (known, _) => format!("one of {}", known.join(", ")),
+            },
         };
-        let in_file = sources.file.scope(scope);
         for key in in_file.into_iter().flat_map(serde_json::Map::keys).filter(|k| !known.contains(&k.as_str())) {
             problems.push(unknown(dotted(key)));
         }
-        for (_, flag) in sources.flags.iter().filter(|((s, k), _)| s == scope && !known.contains(&k.as_str())) {
+        let flags = sources.flags.iter().filter(|((s, _), _)| scope == Some(s));
+        for (_, flag) in flags.filter(|((_, k), _)| !known.contains(&k.as_str())) {
             problems.push(unknown(flag.name.clone()));
         }
 
         let mut values = BTreeMap::new();
         for setting in settings {
-            let flag = sources.flags.get(&(scope.to_owned(), setting.key.to_owned()));
+            let flag = scope.and_then(|scope| sources.flags.get(&(scope.to_owned(), setting.key.to_owned())));
             let given = flag.map(|flag| (flag.name.clone(), Some(flag.value.clone()), Source::Flag));
             let given = given.or_else(|| {
                 setting.env.iter().find_map(|name| {
@@ -179,6 +200,12 @@ impl Values {
     /// Every secret, for the redactor.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.values.values().filter(|v| v.kind == Kind::Secret).map(|v| v.text.as_str())
+    }
+
+    /// Keys, values as they may be shown, and where each came from.
+    pub fn origins(&self) -> impl Iterator<Item = (&'static str, &str, &Source)> {
+        let shown = |v: &'_ Resolved| v.kind == Kind::Secret;
+        self.values.iter().map(move |(key, v)| (*key, if shown(v) { "***" } else { v.text.as_str() }, &v.source))
     }
 
     /// Keys and values as they may be shown; secrets are masked.

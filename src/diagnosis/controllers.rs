@@ -109,6 +109,7 @@ pub(super) fn silent(evidence: &Evidence, addons: &[&str]) -> Option<(String, St
         }
         let place = format!("{} {}/{}", workload.kind, workload.namespace, workload.name);
         let trouble = match workload.wanted {
+            0 if workload.kind == "DaemonSet" => format!("fits on no node ({place})"),
             0 => format!("is scaled to 0 ({place})"),
             wanted => format!("has no ready pod of {wanted} ({place})"),
         };

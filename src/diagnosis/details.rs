@@ -97,7 +97,15 @@ fn state(container: &Container<'_>) -> String {
 /// Warnings, and what is about the failure's object; the latest, in order of time.
 fn events(failure: &Failure, evidence: &Evidence) -> Vec<String> {
     let about = failure.object.as_ref();
+    // Of other nodes there is always something to tell.
+    let elsewhere = |event: &EventSeen| {
+        let here = pods_in_trouble(evidence).any(|pod| pod.text("/spec/nodeName") == event.name);
+        event.kind == "Node" && !here && about.is_none_or(|o| o.name != event.name)
+    };
     let matters = |event: &&EventSeen| {
+        if elsewhere(event) {
+            return false;
+        }
         event.type_ != "Normal" || about.is_some_and(|o| o.kind == event.kind && o.name == event.name)
     };
     let lines: Vec<String> = evidence.events.iter().filter(matters).map(event_line).collect();

@@ -32,7 +32,8 @@ pub struct Evidence {
     /// The leader elections of controllers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leases: Vec<LeaseSeen>,
-    /// Kinds of which `objects` holds all that there are: in the namespace, or in the cluster for a kind without namespace.
+    /// Kinds of which `objects` holds all that there are: in the namespace, or in the cluster for a kind without namespace. With
+    /// `Namespace`, the check's own namespace is meant.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub listed: BTreeSet<String>,
     /// Kinds that the API server does not know: their `CustomResourceDefinition` is not there.

@@ -121,14 +121,21 @@ impl Gatherer<'_> {
         for (kind, list) in kinds.into_iter().zip(lists) {
             take_list(evidence, kind, list);
         }
-        if let Ok(namespace) = namespace {
-            evidence.objects.push(Object(trimmed(namespace, "Namespace")));
+        match namespace {
+            Ok(namespace) => evidence.objects.push(Object(trimmed(namespace, "Namespace"))),
+            Err(Answer::NotFound(_)) => drop(evidence.listed.insert("Namespace".to_owned())),
+            Err(_) => {}
         }
         let mut events: Vec<Value> = taken(evidence, "events", events);
         // Events about objects without a namespace are in `default`, among those of other people.
         let nodes = ["Node", "NodeClaim", "NodePool"];
-        let about = |event: &Value| nodes.contains(&text_at(event, "/involvedObject/kind"));
-        events.extend(taken(evidence, "events of nodes", node_events).into_iter().filter(about));
+        // Of objects that have gone only the complaints still matter, such as that of a machine that could not be had.
+        let node_events = taken(evidence, "events of nodes", node_events);
+        let matters = |event: &Value| {
+            let (kind, name) = (text_at(event, "/involvedObject/kind"), text_at(event, "/involvedObject/name"));
+            nodes.contains(&kind) && (text_at(event, "/type") == "Warning" || evidence.object(kind, name).is_some())
+        };
+        events.extend(node_events.into_iter().filter(matters));
         evidence.events = condensed(events.iter().filter(|event| self.is_ours(event)).map(event_seen).collect());
         for (what, list) in workloads {
             let list = taken(evidence, what, list);

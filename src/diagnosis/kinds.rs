@@ -136,7 +136,7 @@ pub(super) fn stories_of(check: &str, object_kind: Option<&str>) -> Vec<Story> {
 
 /// The permissions that make explanations better. None of them is needed for a verdict, and none is asked for by the preflight.
 pub fn optional_grants() -> Vec<Grant> {
-    let why = "to explain a failure (optional)";
+    let why = "to explain a failure";
     let read = |kind: &Kind| {
         let grant = if kind.namespaced { Grant::namespaced } else { Grant::cluster };
         grant(kind.group, kind.plural, &["list"], why).optional()

@@ -44,12 +44,24 @@ fn is_our_own_known_fault(failure: &Failure) -> bool {
 
 /// Adds cause, commands and details to a failure; a pure function of what was gathered.
 ///
-/// A cause that the check itself named stays, unless what was gathered is surer than that.
+/// A cause that the check itself named stays, unless what was gathered is surer than that. If it is as sure, its commands are added:
+/// the check's words and the table's are two descriptions of what was seen.
 pub fn conclude(mut failure: Failure, evidence: &Evidence) -> Failure {
     let found = causes::find(&failure, evidence);
     let best = found.first().filter(|best| is_surer(best.cause.certainty, failure.cause.as_ref()));
+    // A check that is certain and names commands has said what to do.
+    let advised = failure.cause.as_ref().is_some_and(|c| c.certainty == Certainty::Certain) && !failure.next.is_empty();
+    if best.is_none()
+        && !advised
+        && let Some(fits) = found.first().filter(|found| is_as_sure(found.cause.certainty, failure.cause.as_ref()))
+    {
+        failure.next.extend(fits.finding.next.iter().cloned());
+    }
     if best.is_some() || failure.cause.is_none() {
         if let Some(best) = best {
+            if best.cause.id == causes::NOTHING_KNOWN && failure.verdict == Verdict::Failed {
+                failure.verdict = Verdict::Inconclusive;
+            }
             failure = failure.because(best.cause.certainty, best.cause.origin, best.finding.text.clone());
             let mut next = best.finding.next.clone();
             next.append(&mut failure.next);
@@ -69,6 +81,10 @@ pub fn conclude(mut failure: Failure, evidence: &Evidence) -> Failure {
     failure.next.retain(|command| seen.insert(command.clone()));
     failure.next.truncate(COMMANDS);
     details::attach(failure, evidence)
+}
+
+fn is_as_sure(certainty: Certainty, named: Option<&crate::failure::Cause>) -> bool {
+    named.is_some_and(|cause| cause.certainty == certainty)
 }
 
 fn is_surer(certainty: Certainty, named: Option<&crate::failure::Cause>) -> bool {

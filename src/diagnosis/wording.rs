@@ -19,9 +19,11 @@ pub(super) fn clean(text: &str, longest: usize) -> String {
     shortened(&line, longest)
 }
 
-/// A text as evidence or part of a sentence: clean, short, without the full stop at its end.
+/// A text as evidence or part of a sentence: clean, short, without the full stop at its end, and without how long was waited for it.
 pub(super) fn quoted(text: &str) -> String {
-    clean(text, 240).trim_end_matches(['.', ' ']).to_owned()
+    let waited = text.rsplit_once(" (waited ").and_then(|(said, rest)| Some((said, rest.split_once(')')?.1)));
+    let said = waited.map_or_else(|| text.to_owned(), |(said, rest)| format!("{said}{rest}"));
+    clean(&said, 240).trim_end_matches(['.', ' ']).to_owned()
 }
 
 /// A word as a shell takes it.
@@ -43,6 +45,11 @@ pub(super) fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'
 pub(super) fn has_any(text: &str, words: &[&str]) -> bool {
     let text = text.to_lowercase();
     words.iter().any(|word| text.contains(&word.to_lowercase()))
+}
+
+/// Whether a text tells one of these HTTP status codes: `HTTP 403`, `status 403` or `(403)`. A bare number may be anything.
+pub(super) fn tells_status(text: &str, codes: &[u16]) -> bool {
+    codes.iter().any(|code| has_any(text, &[&format!("HTTP {code}"), &format!("status {code}"), &format!("({code})")]))
 }
 
 fn shortened(line: &str, longest: usize) -> String {
@@ -93,6 +100,21 @@ mod tests {
         assert_eq!(shell_word("a;reboot"), "'a;reboot'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
         assert_eq!(shell_word(""), "''");
+    }
+
+    #[test]
+    fn a_quotation_is_without_full_stop_and_waiting_time() {
+        assert_eq!(quoted("404 from 192.0.2.1 (waited 10.0 s)"), "404 from 192.0.2.1");
+        assert_eq!(quoted("no way (refused (waited 1.0 s))"), "no way (refused)");
+        assert_eq!(quoted("it is gone. "), "it is gone");
+        assert_eq!(quoted("404 (Server: x)"), "404 (Server: x)");
+    }
+
+    #[test]
+    fn a_number_alone_is_no_status() {
+        assert!(tells_status("HTTP 503 Service Unavailable from /x", &[502, 503]));
+        assert!(tells_status("AccessDenied: no (status 403)", &[403]) && tells_status("busy (429)", &[429]));
+        assert!(!tells_status("the newest point is 503 s old", &[503]));
     }
 
     #[test]

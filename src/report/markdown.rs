@@ -134,7 +134,7 @@ fn html_escaped(text: &str) -> String {
 }
 
 /// Text that stays text: no markup, no cell's end, nobody mentioned.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in one_line(text).chars() {
         // Any of ASCII's punctuation may be escaped: https://spec.commonmark.org/0.31.2/#backslash-escapes
@@ -169,7 +169,8 @@ fn code(text: &str) -> String {
     format!("{fence}{space}{text}{space}{fence}")
 }
 
-fn fenced(language: &str, lines: &[String]) -> String {
+/// Lines as they are, in a fence that outlasts every fence among them.
+pub(crate) fn fenced(language: &str, lines: &[String]) -> String {
     let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or_default();
     let fence = "`".repeat((longest + 1).max(3));
     format!("{fence}{language}\n{}\n{fence}", lines.join("\n"))

@@ -12,16 +12,17 @@ pub mod plain;
 pub mod prometheus;
 pub mod read;
 pub mod terminal;
+pub mod termination;
 
 mod evidence;
 mod html;
 mod json;
 mod junit;
 mod line;
-mod markdown;
-mod printable;
+pub(crate) mod markdown;
+pub(crate) mod printable;
 mod reason;
-mod summary;
+pub(crate) mod summary;
 mod text;
 
 use console::Term;
@@ -31,6 +32,7 @@ pub use self::format::{FORMATS, Format, RenderError, render};
 pub use self::line::wants_colours;
 pub use self::plain::Plain;
 pub use self::terminal::{LogLines, Terminal};
+pub use self::termination::TerminationLog;
 
 use crate::event::Sink;
 

@@ -138,6 +138,17 @@ pub(crate) fn render(result: &RunResult, former: &str) -> String {
     text + "# EOF\n"
 }
 
+/// A rendered text as two: everything but the last successes, and they alone; for a store that keeps them apart.
+pub(crate) fn split_last_success(text: &str) -> (String, String) {
+    let of_success = |line: &&str| {
+        let line = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").trim_start_matches("# UNIT ");
+        line.starts_with(LAST_SUCCESS.name)
+    };
+    let (success, rest): (Vec<&str>, Vec<&str>) = text.lines().filter(|line| *line != "# EOF").partition(of_success);
+    let text = |lines: Vec<&str>| lines.into_iter().chain(["# EOF"]).map(|line| format!("{line}\n")).collect();
+    (text(rest), text(success))
+}
+
 /// The values of a metric's labels, in its order, and its value.
 struct Sample {
     labels: Vec<String>,

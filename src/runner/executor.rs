@@ -3,21 +3,21 @@
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
-use kube::Client;
 use tokio::time::Instant;
 
+use super::advice;
 use super::plan::{Plan, Planned};
 use super::preflight;
 use super::signals::Interruption;
 use crate::check::Check;
 use crate::clock;
+use crate::cluster::counted::counted;
 use crate::cluster::{Cluster, RunId, Scratch};
 use crate::config::Config;
 use crate::context::Context;
+use crate::diagnosis;
 use crate::event::{Bus, Event};
 use crate::exit;
 use crate::failure::Failure;
@@ -49,8 +49,12 @@ pub struct Run<'a> {
     pub bus: Rc<Bus>,
 }
 
+/// How long clean-up waits for the answers to creates that were on their way when the check ended.
+const IN_FLIGHT: std::time::Duration = std::time::Duration::from_secs(15);
+
 impl Run<'_> {
-    /// Runs all checks and returns the result; it never panics for a check's sake.
+    /// Runs all checks and returns the result; it never panics for a check's sake. That the run is over is told by [`finish`],
+    /// so that what happens in between, such as messages to people, can still be part of the result.
     pub async fn execute(self) -> RunResult {
         let started = clock::now();
         self.bus.emit(Event::RunStarted {
@@ -60,7 +64,7 @@ impl Run<'_> {
         });
         let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned))).await;
         let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));
-        let mut result = RunResult {
+        RunResult {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: self.id.to_string(),
@@ -72,10 +76,7 @@ impl Run<'_> {
             checks,
             settings: self.config.own.shown(),
             notices: self.bus.take_complaints(),
-        };
-        self.bus.emit(Event::RunFinished { result: Box::new(result.clone()) });
-        result.notices.extend(self.bus.take_complaints());
-        result
+        }
     }
 
     async fn one(&self, planned: &Planned) -> CheckResult {
@@ -115,16 +116,31 @@ impl Run<'_> {
             && let Some(cleanup) = &cleanup
         {
             failure = left_behind(cleanup);
+            if let Some(left) = failure.take() {
+                let run = (!cx.scratch.owns_namespace()).then(|| self.id.as_str());
+                let scene = diagnosis::Scene {
+                    check: name,
+                    step: "clean-up",
+                    namespace: &cx.scratch.namespace,
+                    only_of_run: run,
+                };
+                failure = Some(diagnosis::explain(&cx.client, &scene, left).await);
+            }
+        }
+        let mut steps: Vec<StepResult> = cx.steps.borrow_mut().drain(..).flatten().collect();
+        if cleanup.as_ref().is_some_and(|cleanup| cleanup.verdict == Verdict::Passed) {
+            let failures = steps.iter_mut().filter_map(|step| step.failure.as_mut()).chain(failure.as_mut());
+            failures.for_each(|failure| advice::after_removal(failure, name, self.id.as_str()));
         }
         CheckResult {
             name: name.to_owned(),
             verdict: failure.as_ref().map_or(Verdict::Passed, |failure| failure.verdict),
-            reason: failure.as_ref().map(|failure| failure_line(failure, &cx.steps.borrow())),
+            reason: failure.as_ref().map(|failure| failure_line(failure, &steps)),
             failure,
             start_ms: self.bus.at_ms(started),
             duration_ms,
             namespace: check.works_in_namespace().then(|| cx.scratch.namespace.clone()),
-            steps: cx.steps.borrow_mut().drain(..).flatten().collect(),
+            steps,
             cleanup,
             api_requests: cx.api_requests(),
             settings: cx.values.shown(),
@@ -133,14 +149,7 @@ impl Run<'_> {
 
     fn context(&self, check: &'static dyn Check, started: Instant) -> Context {
         let name = check.about().name;
-        let requests = Arc::new(AtomicU64::new(0));
-        let (counter, shared) = (Arc::clone(&requests), self.cluster.client.clone());
-        let counted = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            counter.fetch_add(1, Ordering::Relaxed);
-            let shared = shared.clone();
-            async move { shared.send(request).await }
-        });
-        let client = Client::new(counted, self.cluster.client.default_namespace().to_owned());
+        let (client, requests) = counted(&self.cluster.client);
         let values = self.config.of(name).clone();
         let mut core = self.config.core.clone();
         core.timeout += check.beyond_timeout(&values);
@@ -203,10 +212,20 @@ impl Run<'_> {
             return Some(CleanupResult { verdict: Verdict::Skipped, duration_ms: 0, survivors: Vec::new() });
         }
         self.bus.emit(Event::CleanupStarted { check: name.to_owned() });
-        let cleanup = cx.scratch.clean_up(&cx.client, self.config.core.cleanup_timeout).await;
+        let deadline = Instant::now() + self.config.core.cleanup_timeout;
+        // What has no answer by then is looked for all the same.
+        let _ = tokio::time::timeout(IN_FLIGHT, cx.requests.settled()).await;
+        let cleanup = cx.scratch.clean_up(&cx.client, deadline).await;
         self.bus.emit(Event::CleanupFinished { check: name.to_owned(), cleanup: cleanup.clone() });
         Some(cleanup)
     }
+}
+
+/// Tells all sinks that a run is over; what they could not do becomes part of the result.
+pub fn finish(bus: &Bus, mut result: RunResult) -> RunResult {
+    bus.emit(Event::RunFinished { result: Box::new(result.clone()) });
+    result.notices.extend(bus.take_complaints());
+    result
 }
 
 /// A check that passed but left something behind has not passed.
@@ -239,8 +258,8 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 }
 
 /// The reason in one line, with the step that it ended in.
-fn failure_line(failure: &Failure, steps: &[Option<StepResult>]) -> String {
-    let step = steps.iter().flatten().rev().find(|step| step.verdict == failure.verdict && step.failure.is_some());
+fn failure_line(failure: &Failure, steps: &[StepResult]) -> String {
+    let step = steps.iter().rev().find(|step| step.verdict == failure.verdict && step.failure.is_some());
     match step {
         Some(step) => format!("{}: {}", step.name, failure.summary()),
         None => failure.summary(),

@@ -1,9 +1,10 @@
 //! Runs checks: plans them, runs them side by side, and tells what happens as events. It owns no output.
 
-pub mod executor;
+pub mod advice;
+mod executor;
 pub mod plan;
 pub mod preflight;
 pub mod signals;
 
-pub use self::executor::{Run, RunOptions};
+pub use self::executor::{Run, RunOptions, finish};
 pub use self::plan::{Plan, PlanError, Planned};

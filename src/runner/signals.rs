@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The cancellation of a run, with the signal that caused it.
@@ -26,23 +26,36 @@ impl Interruption {
     }
 }
 
-/// Listens for SIGINT and SIGTERM for as long as it is polled. On the second one `at_once` is called with its number.
-///
-/// # Errors
-/// When the process may not install signal handlers.
-pub async fn listen(interruption: Interruption, at_once: impl Fn(u8)) -> std::io::Result<()> {
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
-    loop {
-        let number = tokio::select! {
-            Some(()) = interrupts.recv() => 2,
-            Some(()) = terminations.recv() => 15,
-            else => return Ok(()),
-        };
-        if interruption.signal().is_some() {
-            at_once(number);
-        } else {
-            interruption.interrupt(number);
+/// SIGINT and SIGTERM, caught from the moment that this exists.
+#[derive(Debug)]
+pub struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    /// Catches the signals. What comes before [`Signals::deliver`] is polled is not lost.
+    ///
+    /// # Errors
+    /// When the process may not install signal handlers.
+    pub fn catch() -> std::io::Result<Self> {
+        let (interrupts, terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupts, terminations })
+    }
+
+    /// Interrupts with the first signal, and calls `at_once` with the number of each later one.
+    pub async fn deliver(mut self, interruption: Interruption, at_once: impl Fn(u8)) {
+        loop {
+            let number = tokio::select! {
+                Some(()) = self.interrupts.recv() => 2,
+                Some(()) = self.terminations.recv() => 15,
+                else => return,
+            };
+            if interruption.signal().is_some() {
+                at_once(number);
+            } else {
+                interruption.interrupt(number);
+            }
         }
     }
 }

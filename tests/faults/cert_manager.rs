@@ -12,21 +12,21 @@ use super::world::{World, alone, on_whole};
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         on_whole(world, "cert_manager::passes", |world| {
-            run::test(&world.kubeconfig(), &["cert-manager"])?.expect_pass()
+            run::test(&world.environment(), &["cert-manager"])?.expect_pass()
         }),
         on_whole(world, "cert_manager::many_at_once_pass", |world| {
-            let report = run::test(&world.kubeconfig(), &["cert-manager", "--set", "cert-manager.count=5"])?;
+            let report = run::test(&world.environment(), &["cert-manager", "--set", "cert-manager.count=5"])?;
             report.expect_pass()
         }),
         alone(world, "cert_manager::controller_stopped", |world| {
             let _stopped = world.stopped("cert-manager-controller")?;
-            let report = run::test(&world.kubeconfig(), &["cert-manager", "--step-timeout", "5s"])?;
+            let report = run::test(&world.environment(), &["cert-manager", "--step-timeout", "5s"])?;
             let words = ["nothing acted on the Certificate", "cert-manager's controller is not working"];
             report.expect(1, "failed", Some("certificate ready"), &words)
         }),
         alone(world, "cert_manager::request_denied_ends_at_once", request_denied),
         alone(world, "cert_manager::api_server_restarted_in_the_middle", |world| {
-            let mut running = run::start(&world.kubeconfig(), &["cert-manager", "--set", "cert-manager.count=20"])?;
+            let mut running = run::start(&world.environment(), &["cert-manager", "--set", "cert-manager.count=20"])?;
             running.until("namespace")?;
             world.wait(world.cluster().restart("kube-apiserver"))?;
             running.finish()?.expect_pass()
@@ -51,7 +51,7 @@ fn request_denied(world: &World) -> Result<(), Failed> {
 }
 
 fn deny_and_report(world: &World) -> Result<(), Failed> {
-    let mut running = run::start(&world.kubeconfig(), &["cert-manager", "--step-timeout", "60s"])?;
+    let mut running = run::start(&world.environment(), &["cert-manager", "--step-timeout", "60s"])?;
     running.until("certificates requested")?;
     world.wait(async {
         let found = tokio::time::timeout(Duration::from_secs(20), deny_first(world));

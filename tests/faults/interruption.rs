@@ -8,23 +8,67 @@ use serde_json::json;
 use super::run;
 use super::world::{World, on_whole};
 
-/// The steps of the check that is interrupted, each after the one before has ended.
-const STEPS: &[&str] = &[
-    "checks",
-    "permissions",
-    "namespace",
-    "root CA",
-    "certificates requested",
-    "certificate ready",
-    "certificate verified",
+/// Checks with steps after which they are interrupted, and settings that make no difference to what is left behind.
+const STORIES: &[(&str, &[&str], &[&str])] = &[
+    (
+        "cert-manager",
+        &[
+            "checks",
+            "permissions",
+            "namespace",
+            "root CA",
+            "certificates requested",
+            "certificate ready",
+            "certificate verified",
+        ],
+        &[],
+    ),
+    (
+        "ingress",
+        &[
+            "checks",
+            "permissions",
+            "namespace",
+            "objects created",
+            "load balancer address",
+            "back end ready",
+            "http at the address",
+            "dns record",
+            "http by name",
+        ],
+        &[],
+    ),
+    (
+        "rollouts",
+        &[
+            "checks",
+            "permissions",
+            "namespace",
+            "Argo Rollouts installed",
+            "first revision healthy",
+            "canary at 25 %",
+            "promoted one step",
+            "promoted in full",
+            "second canary",
+            "aborted",
+            "template back",
+        ],
+        &["--set", "rollouts.trafficRouter=none", "--set", "rollouts.analysis=false"],
+    ),
 ];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for &step in STEPS {
-        let name = step.replace(' ', "_");
-        trials.push(on_whole(world, format!("interruption::sigterm_after_{name}"), move |world| sigterm(world, step)));
-        trials.push(on_whole(world, format!("interruption::sigkill_after_{name}"), move |world| sigkill(world, step)));
+    for &(check, steps, settings) in STORIES {
+        let args: Vec<&'static str> = [check].into_iter().chain(settings.iter().copied()).collect();
+        for &step in steps {
+            let name = format!("{}_after_{}", check.replace('-', "_"), step.replace([' ', '%'], "_"));
+            for (signal, trial) in [("sigterm", sigterm as fn(&World, &[&str], &str) -> _), ("sigkill", sigkill)] {
+                let args = args.clone();
+                let body = move |world: &World| trial(world, &args, step);
+                trials.push(on_whole(world, format!("interruption::{signal}::{name}"), body));
+            }
+        }
     }
     trials
 }
@@ -35,14 +79,8 @@ fn left(world: &World, run: &str) -> Result<String, Failed> {
     world.kubectl(&["get", "namespaces", "-l", &selector, "-o", "name"])
 }
 
-/// The run's id, from the first line of the progress.
-fn id(progress: &str) -> Result<String, Failed> {
-    let after = progress.split(" run ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    after.map(str::to_owned).ok_or_else(|| format!("no run's id in {progress:?}").into())
-}
-
-fn sigterm(world: &World, step: &str) -> Result<(), Failed> {
-    let mut running = run::start(&world.kubeconfig(), &["cert-manager"])?;
+fn sigterm(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
+    let mut running = run::start(&world.environment(), args)?;
     running.until(step)?;
     running.signal("TERM")?;
     let report = running.finish()?;
@@ -50,11 +88,11 @@ fn sigterm(world: &World, step: &str) -> Result<(), Failed> {
     if report.code != Some(143) {
         return Err(format!("exit code {:?} instead of 143\n{}", report.code, report.progress).into());
     }
-    let left = left(world, &id(&report.progress)?)?;
+    let left = left(world, &run::id(&report.progress)?)?;
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {left}").into()) }
 }
 
-fn sigkill(world: &World, step: &str) -> Result<(), Failed> {
+fn sigkill(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
     // Like ours, but not ours: a release of the chart, and another tool's namespace.
     let folder = tempfile::tempdir()?;
     let bystander = |name: &str, labels: serde_json::Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
@@ -63,12 +101,12 @@ fn sigkill(world: &World, step: &str) -> Result<(), Failed> {
         bystander("bystander-other", json!({"app.kubernetes.io/managed-by": "other", "kibertas.dev/run": "abc"})),
     ]});
     world.apply(&objects, folder.path())?;
-    let mut running = run::start(&world.kubeconfig(), &["cert-manager"])?;
+    let mut running = run::start(&world.environment(), args)?;
     running.until(step)?;
     running.signal("KILL")?;
     let report = running.finish()?;
-    let run = id(&report.progress)?;
-    let (code, swept) = run::other(&world.kubeconfig(), &["sweep", "--run", &run])?;
+    let run = run::id(&report.progress)?;
+    let (code, swept) = run::other(&world.environment(), &["sweep", "--run", &run])?;
     let left = left(world, &run)?;
     if code != Some(0) || !left.is_empty() {
         return Err(format!("sweep ended with {code:?} and left {left:?}:\n{swept}").into());

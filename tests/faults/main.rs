@@ -1,12 +1,18 @@
 //! The harness's own truth: each trial breaks the real test cluster in one way and demands the verdict and the reason.
 //!
-//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` is brought up and left up for the next run.
+//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `tests` (or the one that
+//! `KIBERTAS_TEST_CLUSTER` names) is brought up and left up for the next run.
 //! `cargo test --test faults -- NAME` runs the trials whose names contain NAME.
 
 mod access;
+mod account;
+mod autoscaler;
 mod cert_manager;
 mod datadog;
+mod fluent;
+mod ingress;
 mod interruption;
+mod rollouts;
 mod run;
 mod world;
 
@@ -36,8 +42,15 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [cert_manager::trials(world), datadog::trials(world), access::trials(world), interruption::trials(world)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let parts = [
+        ingress::trials,
+        cert_manager::trials,
+        rollouts::trials,
+        autoscaler::trials,
+        datadog::trials,
+        fluent::trials,
+        access::trials,
+        interruption::trials,
+    ];
+    parts.iter().flat_map(|trials| trials(world)).collect()
 }

@@ -1,11 +1,12 @@
 //! The program as its users run it, and what its report says.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use libtest_mimic::Failed;
 use serde_json::Value;
+
+use super::world::Environment;
 
 /// A finished run.
 pub(crate) struct Report {
@@ -24,30 +25,30 @@ pub(crate) struct Running {
     seen: String,
 }
 
-/// The program with a kubeconfig, and otherwise no settings of the machine.
-fn command(kubeconfig: &Path, args: &[&str]) -> Command {
+/// The program with these variables, and no others of the machine.
+fn command(environment: &Environment, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));
-    command.env_clear().env("KUBECONFIG", kubeconfig).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear().envs(environment.iter().cloned()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs `kibertas-rs test ARGS --output json` to its end.
-pub(crate) fn test(kubeconfig: &Path, args: &[&str]) -> Result<Report, Failed> {
-    start(kubeconfig, args)?.finish()
+pub(crate) fn test(environment: &Environment, args: &[&str]) -> Result<Report, Failed> {
+    start(environment, args)?.finish()
 }
 
 /// Starts `kibertas-rs test ARGS --output json`.
-pub(crate) fn start(kubeconfig: &Path, args: &[&str]) -> Result<Running, Failed> {
+pub(crate) fn start(environment: &Environment, args: &[&str]) -> Result<Running, Failed> {
     let mut all = vec!["test", "--output", "json"];
     all.extend(args);
-    let mut child = command(kubeconfig, &all).spawn()?;
+    let mut child = command(environment, &all).spawn()?;
     let stderr = child.stderr.take().ok_or("no standard error")?;
     Ok(Running { child, progress: BufReader::new(stderr), seen: String::new() })
 }
 
 /// Runs any other command to its end; exit code and standard output.
-pub(crate) fn other(kubeconfig: &Path, args: &[&str]) -> Result<(Option<i32>, String), Failed> {
-    let output = command(kubeconfig, args).output()?;
+pub(crate) fn other(environment: &Environment, args: &[&str]) -> Result<(Option<i32>, String), Failed> {
+    let output = command(environment, args).output()?;
     Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
@@ -63,6 +64,20 @@ impl Running {
             line.clear();
         }
         Err(format!("the run ended without {text:?}:\n{}", self.seen).into())
+    }
+
+    /// The run's id, from the first line of the progress.
+    pub(crate) fn run(&self) -> Result<String, Failed> {
+        id(&self.seen)
+    }
+
+    /// The most memory that the program has had resident so far, in KiB.
+    ///
+    /// <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
+    pub(crate) fn peak_memory(&self) -> Result<u64, Failed> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB"));
+        Ok(peak.ok_or("no peak of the resident memory")?.trim().parse()?)
     }
 
     /// Sends a signal by its name.
@@ -85,13 +100,19 @@ impl Running {
     }
 }
 
+/// The run's id, from the first line of the progress.
+pub(crate) fn id(progress: &str) -> Result<String, Failed> {
+    let after = progress.split(" run ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    after.map(str::to_owned).ok_or_else(|| format!("no run's id in {progress:?}").into())
+}
+
 impl Report {
     /// The one check's part.
     pub(crate) fn check(&self) -> &Value {
         &self.json["checks"][0]
     }
 
-    /// Demands exit code, verdict, the step that it ended in, and words of the failure.
+    /// Demands exit code, verdict, a step that did not pass, and words of the failure.
     pub(crate) fn expect(&self, code: i32, verdict: &str, step: Option<&str>, words: &[&str]) -> Result<(), Failed> {
         let complain =
             |what: String| Err(Failed::from(format!("{what}\n{}\n{:#}", self.progress, self.check()["failure"])));
@@ -102,9 +123,10 @@ impl Report {
             return complain(format!("verdict {} instead of {verdict}", self.check()["verdict"]));
         }
         if let Some(step) = step {
-            let last = self.check()["steps"].as_array().and_then(|steps| steps.last()).map(|last| &last["name"]);
-            if last.is_none_or(|last| last != step) {
-                return complain(format!("ended at {last:?} instead of {step:?}"));
+            let steps = self.check()["steps"].as_array().into_iter().flatten();
+            let ended: Vec<_> = steps.filter(|step| step["verdict"] != "passed").map(|step| &step["name"]).collect();
+            if !ended.iter().any(|name| **name == step) {
+                return complain(format!("ended at {ended:?} instead of {step:?}"));
             }
         }
         let failure = self.check()["failure"].to_string();
@@ -116,9 +138,21 @@ impl Report {
         Ok(())
     }
 
+    /// What a step of the one check has recorded.
+    pub(crate) fn evidence(&self, step: &str, key: &str) -> &Value {
+        let steps = self.check()["steps"].as_array();
+        let step = steps.into_iter().flatten().find(|one| one["name"] == step);
+        step.map_or(&Value::Null, |step| &step["evidence"][key])
+    }
+
     /// Demands a pass that left nothing behind.
     pub(crate) fn expect_pass(&self) -> Result<(), Failed> {
         self.expect(0, "passed", None, &[])?;
+        self.expect_clean()
+    }
+
+    /// Demands that everything that the check created is gone.
+    pub(crate) fn expect_clean(&self) -> Result<(), Failed> {
         if self.check()["cleanup"]["verdict"] == "passed" {
             Ok(())
         } else {

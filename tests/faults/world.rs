@@ -1,15 +1,22 @@
 //! The cluster that trials share, and who may break it when.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use libtest_mimic::{Failed, Trial};
-use test_cluster::{Cluster, Profile, Progress};
+use test_cluster::{ADD_ONS, Cluster, Profile, Progress};
 use tokio::runtime::Runtime;
+
+/// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
+const NAME: &str = "KIBERTAS_TEST_CLUSTER";
+
+/// Variables for the program.
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
 /// The shared cluster.
 pub(crate) struct World {
     cluster: Option<Cluster>,
+    environment: Environment,
     runtime: Runtime,
     whole: RwLock<()>,
 }
@@ -18,13 +25,25 @@ impl World {
     /// Brings the cluster up, or makes sure that it is.
     pub(crate) fn up() -> Result<Self, Box<dyn std::error::Error>> {
         let runtime = Runtime::new()?;
-        let cluster = runtime.block_on(Cluster::up("tests", Profile::Full, &[], &Progress::plain()))?;
-        Ok(Self { cluster: Some(cluster), runtime, whole: RwLock::default() })
+        let name = std::env::var(NAME).unwrap_or_else(|_| "tests".to_owned());
+        let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
+        let (cluster, environment) = runtime.block_on(async {
+            let cluster = Cluster::up(&name, Profile::Full, ADD_ONS, &Progress::plain()).await?;
+            let image = cluster.load_harness(program).await?;
+            let environment = cluster.harness_environment(&image);
+            Ok::<_, test_cluster::Error>((cluster, environment))
+        })?;
+        Ok(Self { cluster: Some(cluster), environment, runtime, whole: RwLock::default() })
     }
 
     /// A world to list trials by; none of them runs.
     pub(crate) fn unused() -> Self {
-        Self { cluster: None, runtime: Runtime::new().expect("a runtime"), whole: RwLock::default() }
+        Self {
+            cluster: None,
+            environment: Environment::new(),
+            runtime: Runtime::new().expect("a runtime"),
+            whole: RwLock::default(),
+        }
     }
 
     /// The cluster.
@@ -32,9 +51,18 @@ impl World {
         self.cluster.as_ref().expect("trials run with a cluster")
     }
 
-    /// The kubeconfig of its admin.
-    pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.cluster().kubeconfig().to_owned()
+    /// What the program runs with: the admin's kubeconfig, its image, and settings that fit the cluster.
+    pub(crate) fn environment(&self) -> Environment {
+        self.environment.clone()
+    }
+
+    /// The same with other values for some variables; an empty one takes its variable away.
+    pub(crate) fn environment_with(&self, other: &[(&'static str, &str)]) -> Environment {
+        let mut environment = self.environment();
+        environment.retain(|(name, _)| other.iter().all(|(changed, _)| changed != name));
+        environment
+            .extend(other.iter().filter(|(_, value)| !value.is_empty()).map(|&(name, value)| (name, value.to_owned())));
+        environment
     }
 
     /// Waits for something of the cluster.

@@ -2,6 +2,7 @@
 
 use super::{Cause, Finding};
 use crate::diagnosis::evidence::Evidence;
+use crate::diagnosis::refusals::is_of_call;
 use crate::diagnosis::wording::{between, has_any, quoted, shell_word};
 use crate::failure::{Certainty, Failure, Origin};
 
@@ -65,7 +66,7 @@ fn clock_skew(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn rejected(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let of_api = failure.expected.starts_with("to ") && !matches!(evidence.check.as_str(), "fluent" | "datadog-agent");
+    let of_api = is_of_call(failure) && !matches!(evidence.check.as_str(), "fluent" | "datadog-agent");
     let words = ["Unauthorized", "token has expired", "asked for the client to provide credentials"];
     (of_api && has_any(&failure.seen, &words)).then(|| {
         Finding::new("the API server does not accept the credentials of this run; they were accepted at its start, so they have probably expired")
@@ -74,7 +75,10 @@ fn rejected(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-fn controller_forbidden(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
+fn controller_forbidden(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
+    if is_of_call(failure) {
+        return None;
+    }
     let conditions =
         evidence.objects.iter().flat_map(super::super::evidence::Object::conditions).filter(|c| c.status != "True");
     let events = evidence.events.iter().rev().filter(|event| event.type_ == "Warning");

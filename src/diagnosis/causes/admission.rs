@@ -1,9 +1,9 @@
 //! The API server refuses to create something by its own rules: quota, limits, Pod Security, policies, what must exist before.
 
 use super::{Cause, Finding};
-use crate::diagnosis::evidence::Evidence;
-use crate::diagnosis::refusals;
-use crate::diagnosis::wording::{between, quoted, shell_word};
+use crate::diagnosis::evidence::{Evidence, Object};
+use crate::diagnosis::refusals::{self, is_of_call};
+use crate::diagnosis::wording::{between, has_any, quoted, shell_word};
 use crate::failure::{Certainty, Failure, Origin};
 
 /// The causes, the more specific first.
@@ -11,7 +11,7 @@ pub(super) static CAUSES: &[Cause] = &[
     Cause {
         id: "namespace-terminating",
         about: "The namespace is being deleted while the check works in it.",
-        sign: "A create is refused because the namespace is being terminated.",
+        sign: "A create is refused because the namespace is being terminated; or what was waited for is gone, and the namespace is, too, or is being deleted.",
         certainty: Certainty::Certain,
         origin: Origin::Cluster,
         find: namespace_terminating,
@@ -87,8 +87,7 @@ fn refusal<'a>(failure: &'a Failure, evidence: &'a Evidence, words: &str) -> Opt
 }
 
 fn namespace_terminating(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let text = refusal(failure, evidence, "because it is being terminated")?;
-    let namespace = between(text, "in namespace ", " because").unwrap_or(&evidence.namespace);
+    let namespace = namespace_being_deleted(failure, evidence)?;
     Some(
         Finding::new(format!("the namespace {namespace} is being deleted, so nothing can be created in it any more"))
             .next(format!(
@@ -97,6 +96,20 @@ fn namespace_terminating(failure: &Failure, evidence: &Evidence) -> Option<Findi
             ))
             .next("find out who deletes it: another sweep, a GitOps controller that prunes, or a person"),
     )
+}
+
+/// The namespace that goes while the check needs it.
+fn namespace_being_deleted<'a>(failure: &'a Failure, evidence: &'a Evidence) -> Option<&'a str> {
+    if let Some(text) = refusal(failure, evidence, "because it is being terminated") {
+        return Some(between(text, "in namespace ", " because").unwrap_or(&evidence.namespace));
+    }
+    if let Some(text) = refusal(failure, evidence, "object is being deleted: namespaces \"") {
+        return between(text, "namespaces \"", "\"");
+    }
+    let own = evidence.of_kind("Namespace").find(|namespace| namespace.name() == evidence.namespace);
+    let goes = own.map_or(evidence.has_all("Namespace"), Object::is_terminating);
+    let should_go = has_any(&failure.expected, &["gone", "removed", "deleted"]);
+    (goes && !should_go && !is_of_call(failure)).then_some(evidence.namespace.as_str())
 }
 
 fn quota_exceeded(failure: &Failure, evidence: &Evidence) -> Option<Finding> {

@@ -2,7 +2,8 @@
 
 use super::{Cause, Finding};
 use crate::diagnosis::evidence::Evidence;
-use crate::diagnosis::wording::{has_any, quoted};
+use crate::diagnosis::refusals::is_of_call;
+use crate::diagnosis::wording::{between, has_any, quoted};
 use crate::failure::{Certainty, Failure, Origin};
 
 /// The causes, the more specific first.
@@ -40,6 +41,14 @@ pub(super) static CAUSES: &[Cause] = &[
         find: overloaded,
     },
     Cause {
+        id: "api-server-store-silent",
+        about: "The API server runs, and does not answer where it has to read or write its store (etcd).",
+        sign: "The API server tells its version, and answers no list in time.",
+        certainty: Certainty::Certain,
+        origin: Origin::Cluster,
+        find: store_silent,
+    },
+    Cause {
         id: "api-server-down",
         about: "Nothing answers at the API server's address.",
         sign: "Connection refused, reset or timed out on a request to the API server.",
@@ -61,8 +70,11 @@ pub(super) static CAUSES: &[Cause] = &[
 fn last_answer(failure: &Failure) -> Option<&str> {
     let told = failure.verdict == crate::verdict::Verdict::Inconclusive;
     // The core's words for a call whose last answer was transient, and for a watch that went blind.
-    let of_api = failure.expected.starts_with("to ") || failure.seen.contains("API server");
-    (told && of_api).then_some(failure.seen.as_str())
+    let of_api = is_of_call(failure) || failure.seen.contains("the API server could not be asked");
+    let seen = failure.seen.as_str();
+    // What was seen before the watch went blind is no answer to why it did.
+    let seen = between(seen, "could not be asked any more: ", "; before that:").unwrap_or(seen);
+    (told && of_api).then_some(seen)
 }
 
 const READY: &str = "kubectl get --raw '/readyz?verbose'";
@@ -107,8 +119,25 @@ fn overloaded(failure: &Failure, _evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-fn down(failure: &Failure, _evidence: &Evidence) -> Option<Finding> {
+const SILENCE: &str = "no answer in time";
+
+fn store_silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
+    // Its version it tells from memory; by that its clock is known. A watch stays open and silent meanwhile.
+    let silent = evidence.gaps.iter().filter(|gap| gap.contains(SILENCE)).count();
+    let told = evidence.clock_ahead_s.is_some() && evidence.listed.is_empty() && evidence.objects.is_empty();
+    (told && silent > 1 && failure.verdict != crate::verdict::Verdict::Cancelled).then(|| {
+        Finding::new(format!(
+            "the API server runs but answers nothing that needs its store, etcd ({silent} lists without an answer in time), so nothing \
+             is known of what was waited for"
+        ))
+        .next("kubectl get --raw '/readyz/etcd'; kubectl get --raw '/readyz?verbose'")
+        .next("if it is well again: run the check again; nothing was learnt about the add-on")
+    })
+}
+
+fn down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let words = [
+        SILENCE,
         "connection refused",
         "connection reset",
         "timed out",
@@ -120,7 +149,7 @@ fn down(failure: &Failure, _evidence: &Evidence) -> Option<Finding> {
         "network is unreachable",
         "unexpected eof",
     ];
-    let text = last_answer(failure).filter(|text| has_any(text, &words))?;
+    let text = last_answer(failure).filter(|text| has_any(text, &words) && evidence.clock_ahead_s.is_none())?;
     Some(
         Finding::new(format!("the API server does not answer: {}", quoted(text)))
             .next(READY)

@@ -145,7 +145,7 @@ fn describe(object: &Object) -> String {
     }
 }
 
-const LOG: &str = "kubectl get deployments -A -l app.kubernetes.io/name=cert-manager, then its log";
+const LOG: &str = "kubectl get deploy,pods -A -l app.kubernetes.io/name=cert-manager";
 
 fn denied(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let (request, condition) = request_with(evidence, "Denied", |c| c.status == "True")?;

@@ -3,7 +3,7 @@
 use super::{Cause, Finding};
 use crate::diagnosis::controllers;
 use crate::diagnosis::evidence::Evidence;
-use crate::diagnosis::wording::{has_any, quoted};
+use crate::diagnosis::wording::{has_any, quoted, tells_status};
 use crate::failure::{Certainty, Failure, Origin};
 
 /// The causes, the more specific first.
@@ -70,8 +70,14 @@ fn seen<'a>(failure: &'a Failure, evidence: &Evidence, words: &[&str]) -> Option
     (evidence.check == "datadog-agent" && has_any(&failure.seen, words)).then_some(failure.seen.as_str())
 }
 
+/// What was seen, if Datadog answered with one of these status codes or words.
+fn answered<'a>(failure: &'a Failure, evidence: &Evidence, codes: &[u16], words: &[&str]) -> Option<&'a str> {
+    let told = tells_status(&failure.seen, codes) || has_any(&failure.seen, words);
+    (evidence.check == "datadog-agent" && told).then_some(failure.seen.as_str())
+}
+
 fn rate_limited(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["HTTP 429", "too many requests", "rate limit"])?;
+    let seen = answered(failure, evidence, &[429], &["too many requests", "rate limit"])?;
     Some(
         Finding::new(format!("Datadog allows no more queries for now: {}", quoted(seen))).next(
             "see Datadog's usage page for who uses up the limit of timeseries queries; run the check again later",
@@ -80,7 +86,7 @@ fn rate_limited(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn keys_rejected(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["HTTP 401", "HTTP 403", "invalid api key"])?;
+    let seen = answered(failure, evidence, &[401, 403], &["invalid api key"])?;
     Some(
         Finding::new(format!("Datadog does not accept the keys: {}", quoted(seen)))
             .next("see that DD_API_KEY and DD_APP_KEY belong to the organisation at DD_SITE, and that the application key has timeseries_query"),
@@ -114,26 +120,15 @@ fn unreachable(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(
-        failure,
-        evidence,
-        &[
-            "HTTP 500",
-            "HTTP 502",
-            "HTTP 503",
-            "HTTP 504",
-            "internal server error",
-            "service unavailable",
-            "bad gateway",
-        ],
-    )?;
+    let words = ["internal server error", "service unavailable", "bad gateway", "200, but with an error"];
+    let seen = answered(failure, evidence, &[500, 502, 503, 504], &words)?;
     Some(
         Finding::new(format!("Datadog answers with an error of its own: {}", quoted(seen)))
             .next("see https://status.datadoghq.com"),
     )
 }
 
-const NOTHING: &[&str] = &["no series", "no point", "old", "older", "stale", "null", "other cluster", "newest point"];
+const NOTHING: &[&str] = &["no series", "no point", " old", "stale", "null", "other cluster", "newest point"];
 
 fn agent_down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     seen(failure, evidence, NOTHING)?;

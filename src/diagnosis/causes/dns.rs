@@ -3,7 +3,7 @@
 use super::{Cause, Finding};
 use crate::diagnosis::controllers;
 use crate::diagnosis::evidence::Evidence;
-use crate::diagnosis::wording::{has_any, quoted};
+use crate::diagnosis::wording::{between, has_any, quoted};
 use crate::failure::{Certainty, Failure, Origin};
 
 /// The causes, the more specific first.
@@ -79,10 +79,35 @@ fn is_absent(seen: &str) -> bool {
 /// Whether the one who answered was a caching resolver, not a server of the zone.
 fn asked_a_cache(failure: &Failure, evidence: &Evidence) -> bool {
     let told = format!("{} {} {}", evidence.step, failure.expected, failure.seen);
-    has_any(&told, &["recursive", "caching", "public resolver"])
+    has_any(&told, &["recursive", "caching", "public resolver", "through resolvers"])
 }
 
-const LOG: &str = "kubectl get deployments -A -l app.kubernetes.io/name=external-dns, then its log";
+/// The name that was asked for, who was asked, and the zone, as far as the check's expectation tells them:
+/// `HOST to lead to ADDRESS at SERVER (zone ZONE)`.
+struct Asked<'a> {
+    name: &'a str,
+    /// How `dig` is told whom to ask.
+    server: String,
+    zone: &'a str,
+}
+
+fn asked(failure: &Failure) -> Asked<'_> {
+    let (name, rest) = failure.expected.split_once(" to lead to ").unwrap_or(("NAME", ""));
+    let server = rest.split_once(" at ").and_then(|(_, servers)| servers.split([',', ' ']).next());
+    let server = server.and_then(|server| server.parse::<std::net::SocketAddr>().ok());
+    let zone = between(rest, "(zone ", ")").or_else(|| name.split_once('.').map(|(_, parent)| parent));
+    Asked {
+        name: if name.contains(' ') { "NAME" } else { name },
+        server: match server {
+            Some(server) if server.port() == 53 => format!("@{}", server.ip()),
+            Some(server) => format!("-p {} @{}", server.port(), server.ip()),
+            None => "@SERVER".to_owned(),
+        },
+        zone: zone.unwrap_or("ZONE"),
+    }
+}
+
+const LOG: &str = "kubectl get pods -A -l app.kubernetes.io/name=external-dns; and its log";
 
 fn external_dns_down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     seen_of_dns(failure, evidence).filter(|seen| is_absent(seen))?;
@@ -92,41 +117,45 @@ fn external_dns_down(failure: &Failure, evidence: &Evidence) -> Option<Finding> 
 
 fn negative_cache(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     seen_of_dns(failure, evidence).filter(|seen| is_absent(seen) && asked_a_cache(failure, evidence))?;
+    let asked = asked(failure);
     Some(
         Finding::new("a caching resolver still holds that the name does not exist, though the zone's own servers have it; it may keep that for as long as the zone's SOA says")
-            .next("dig +noall +authority SOA ZONE   # the last number: how long a name may be held for missing, in seconds")
+            .next(format!("dig +noall +answer SOA {}   # the last number: how long a name may be held for missing, in seconds", asked.zone))
             .next("wait that long, or lower the SOA's minimum; and ask no resolver for the name before it exists"),
     )
 }
 
 fn refused(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let seen = seen_of_dns(failure, evidence).filter(|seen| seen.contains("REFUSED"))?;
+    let asked = asked(failure);
     Some(
         Finding::new(format!(
             "the name server refuses to answer: it does not serve the zone, or not for this address: {}",
             quoted(seen)
         ))
-        .next("dig NS ZONE   # are these the servers that the registrar delegates to?")
-        .next("set the check's resolvers to servers that answer this machine"),
+        .next(format!("dig NS {}   # which servers have the zone?", asked.zone))
+        .next("see that EXTERNAL_HOSTNAME is a name of a zone that these servers have; name others by KIBERTAS_DNS_SERVERS"),
     )
 }
 
 fn servfail(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let seen = seen_of_dns(failure, evidence).filter(|seen| has_any(seen, &["SERVFAIL", "server failure"]))?;
+    let Asked { name, server, zone } = asked(failure);
     Some(
         Finding::new(format!("the name server itself failed: {}", quoted(seen)))
-            .next("dig +trace NAME; dig +cd NAME   # delegation; and whether DNSSEC validation is what fails")
-            .next("see the servers of the zone"),
+            .next(format!("dig {server} {name}; dig +cd {server} {name}   # the second without DNSSEC validation"))
+            .next(format!("dig NS {zone}; dig +trace {name}   # do the zone's own servers answer?")),
     )
 }
 
 fn silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let words = ["no answer within", "timed out", "unreachable", "connection refused"];
     let seen = seen_of_dns(failure, evidence).filter(|seen| has_any(seen, &words))?;
+    let Asked { name, server, .. } = asked(failure);
     Some(
         Finding::new(format!("the name server does not answer this machine: {}", quoted(seen)))
-            .next("dig @SERVER NAME; dig +tcp @SERVER NAME   # is port 53 open, by UDP and TCP?")
-            .next("set the check's resolvers to servers that this machine reaches"),
+            .next(format!("dig {server} {name}; dig +tcp {server} {name}   # is its port open, by UDP and TCP?"))
+            .next("name servers that this machine reaches by KIBERTAS_DNS_SERVERS"),
     )
 }
 
@@ -150,8 +179,9 @@ fn other_address(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
         .any(|word| word.parse::<std::net::IpAddr>().is_ok());
     let failed = has_any(seen, &["SERVFAIL", "REFUSED", "no answer", "timed out", "unreachable", "connection refused"]);
     (an_address && !failed).then(|| {
+        let Asked { name, server, .. } = asked(failure);
         Finding::new(format!("the name resolves to something else than the Ingress's load balancer ({}): the record is old, or the other cluster's", quoted(seen)))
-            .next("dig +short NAME; dig +short TXT NAME   # external-dns's owner is in the TXT record")
+            .next(format!("dig +short {server} {name}; dig +short {server} TXT a-{name}   # external-dns's owner is in the TXT record"))
             .next("see whether the external-dns of both clusters have the same --txt-owner-id or fight for the name")
     })
 }

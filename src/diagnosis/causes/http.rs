@@ -2,7 +2,7 @@
 
 use super::{Cause, Finding};
 use crate::diagnosis::evidence::Evidence;
-use crate::diagnosis::wording::{has_any, quoted};
+use crate::diagnosis::wording::{has_any, quoted, shell_word};
 use crate::failure::{Certainty, Failure, Origin};
 
 /// The causes, the more specific first.
@@ -59,8 +59,17 @@ pub(super) static CAUSES: &[Cause] = &[
 
 fn seen_of_http<'a>(failure: &'a Failure, evidence: &Evidence) -> Option<&'a str> {
     let about = |text: &str| has_any(text, &["http", "request", "repl", "tls"]);
-    let ours = !matches!(evidence.check.as_str(), "fluent" | "datadog-agent") && !failure.expected.starts_with("to ");
+    let ours = !matches!(evidence.check.as_str(), "fluent" | "datadog-agent");
     (ours && (about(&evidence.step) || about(&failure.expected))).then_some(failure.seen.as_str())
+}
+
+/// Host and address of the request, as far as the check's expectation tells them: `http://HOST/ with … from ADDRESS`.
+fn asked(failure: &Failure) -> (&str, &str) {
+    let url = failure.expected.split_once("://").map_or("", |(_, rest)| rest);
+    let host = url.split(['/', ':', ' ']).next().filter(|host| !host.is_empty());
+    let address = failure.expected.rsplit_once(" from ").and_then(|(_, list)| list.split(',').next());
+    let address = address.filter(|address| address.parse::<std::net::IpAddr>().is_ok());
+    (host.unwrap_or("HOST"), address.unwrap_or("ADDRESS"))
 }
 
 fn has_status(seen: &str, codes: &[&str]) -> bool {
@@ -77,11 +86,19 @@ fn nobody_listens(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn no_way(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = ["timed out", "no answer within", "no route to host", "network is unreachable", "deadline has elapsed"];
+    let words = [
+        "timed out",
+        "no answer within",
+        "no answer in time",
+        "no route to host",
+        "network is unreachable",
+        "deadline has elapsed",
+    ];
     let seen = seen_of_http(failure, evidence).filter(|seen| has_any(seen, &words))?;
+    let (host, address) = asked(failure);
     Some(
         Finding::new(format!("requests to the load balancer get no answer: {}", quoted(seen)))
-            .next("curl -v --max-time 5 http://ADDRESS/   # from here, and from a pod")
+            .next(format!("curl -v --max-time 5 -H 'Host: {host}' http://{address}/   # from here, and from a pod"))
             .next("see its security group or firewall, whether it is internal, and the health of its targets"),
     )
 }
@@ -95,9 +112,10 @@ fn untrusted(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
         "certificate not valid",
     ];
     let seen = seen_of_http(failure, evidence).filter(|seen| has_any(seen, &words))?;
+    let (host, address) = asked(failure);
     Some(
         Finding::new(format!("the certificate that the load balancer serves is not good for the host name: {}", quoted(seen)))
-            .next("openssl s_client -connect ADDRESS:443 -servername HOST </dev/null | openssl x509 -noout -subject -issuer -dates")
+            .next(format!("openssl s_client -connect {address}:443 -servername {host} </dev/null | openssl x509 -noout -subject -issuer -dates"))
             .next("see which certificate the Ingress's class serves by default, and whether its Secret or ACM certificate is there"),
     )
 }
@@ -106,8 +124,8 @@ fn no_route(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let seen = seen_of_http(failure, evidence).filter(|seen| has_status(seen, &["404"]))?;
     Some(
         Finding::new(format!("whoever answers at the address does not know this host ({}): the controller has not taken the rule over, or another one answers", quoted(seen)))
-            .next("see the controller's log for the Ingress's name")
-            .next("kubectl get ingressclasses,services -A | grep -i -e ingress -e LoadBalancer   # do two controllers share an address?"),
+            .next("kubectl get ingressclasses,services -A | grep -i -e ingress -e LoadBalancer   # do two controllers share an address?")
+            .next("see the controller's log for the host"),
     )
 }
 
@@ -126,6 +144,9 @@ fn other_backend(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let expected_own = has_any(&failure.expected, &["nonce", "own pod", "this run"]) || has_any(seen, &["nonce"]);
     (good && expected_own).then(|| {
         Finding::new(format!("another back end than this run's pod answers under the host name: {}", quoted(seen)))
-            .next("kubectl get ingresses -A | grep HOST   # which other Ingress has the same host?")
+            .next(format!(
+                "kubectl get ingresses -A | grep -F {}   # which other Ingress has the same host?",
+                shell_word(asked(failure).0)
+            ))
     })
 }

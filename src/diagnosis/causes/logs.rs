@@ -3,7 +3,7 @@
 use super::{Cause, Finding};
 use crate::diagnosis::controllers;
 use crate::diagnosis::evidence::Evidence;
-use crate::diagnosis::wording::{has_any, quoted};
+use crate::diagnosis::wording::{between, has_any, quoted, shell_word};
 use crate::failure::{Certainty, Failure, Origin};
 
 /// The causes, the more specific first.
@@ -81,6 +81,14 @@ pub(super) static CAUSES: &[Cause] = &[
         find: shipper_down,
     },
     Cause {
+        id: "logs-shipped-in-part",
+        about: "The log shipper ships a part of the lines only.",
+        sign: "Some lines of the run's pod arrived, and others are missing.",
+        certainty: Certainty::Possible,
+        origin: Origin::Cluster,
+        find: lost_in_part,
+    },
+    Cause {
         id: "logs-not-shipped",
         about: "The log shipper does not ship this namespace's lines, or to another place.",
         sign: "Only older objects, or none, under the path.",
@@ -92,6 +100,13 @@ pub(super) static CAUSES: &[Cause] = &[
 
 fn seen<'a>(failure: &'a Failure, evidence: &Evidence, words: &[&str]) -> Option<&'a str> {
     (evidence.check == "fluent" && has_any(&failure.seen, words)).then_some(failure.seen.as_str())
+}
+
+/// The bucket, as the check's expectation or what it saw names it: `s3://BUCKET/…`.
+fn bucket(failure: &Failure) -> String {
+    let named = [&failure.expected, &failure.seen].into_iter().find_map(|text| text.split_once("s3://"));
+    let name = named.and_then(|(_, rest)| rest.split(['/', ' ', ':', ';', ',']).next()).filter(|name| !name.is_empty());
+    name.map_or_else(|| "BUCKET".to_owned(), shell_word)
 }
 
 fn skew(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
@@ -110,7 +125,8 @@ fn expired(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn unknown_key(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"])?;
+    let seen =
+        seen(failure, evidence, &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "UserNotFound"])?;
     Some(
         Finding::new(format!("S3 does not accept the credentials: {}", quoted(seen)))
             .next(WHO)
@@ -119,13 +135,7 @@ fn unknown_key(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn no_credentials(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = [
-        "no credentials",
-        "credentials provider",
-        "failed to load credentials",
-        "CredentialsNotLoaded",
-        "failed to construct request",
-    ];
+    let words = ["no credentials", "credentials provider", "failed to load credentials", "CredentialsNotLoaded"];
     let seen = seen(failure, evidence, &words)?;
     Some(Finding::new(format!("no credentials for S3 were found: {}", quoted(seen))).next(WHO).next(
         "in a pod: see its ServiceAccount's annotation eks.amazonaws.com/role-arn, or its pod identity association",
@@ -139,27 +149,32 @@ fn region(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
         "IllegalLocationConstraint",
         "the region",
         "wrong region",
-        "301",
+        "the bucket is in ",
+        "status 301",
     ];
     let seen = seen(failure, evidence, &words)?;
-    Some(
-        Finding::new(format!("the bucket is in another region: {}", quoted(seen)))
-            .next("aws s3api get-bucket-location --bucket BUCKET")
-            .next("set AWS_REGION to it"),
-    )
+    let region = between(seen, "the bucket is in ", " ").or_else(|| between(seen, "expecting '", "'"));
+    let region = region.or_else(|| between(seen, "expecting \"", "\""));
+    let finding = Finding::new(format!("the bucket is in another region: {}", quoted(seen)));
+    Some(match region {
+        Some(region) => finding.next(format!("set AWS_REGION to {}", shell_word(region))),
+        None => {
+            finding.next(format!("aws s3api get-bucket-location --bucket {}; set AWS_REGION to it", bucket(failure)))
+        }
+    })
 }
 
 fn no_bucket(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let seen = seen(failure, evidence, &["NoSuchBucket", "bucket does not exist", "bucket is not there"])?;
     Some(
         Finding::new(format!("the bucket is not there: {}", quoted(seen)))
-            .next("aws s3api head-bucket --bucket BUCKET")
+            .next(format!("aws s3api head-bucket --bucket {}", bucket(failure)))
             .next("see LOG_BUCKET_NAME, and the bucket in the shipper's own configuration"),
     )
 }
 
 fn denied(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = seen(failure, evidence, &["AccessDenied", "403", "access denied", "forbidden"])?;
+    let seen = seen(failure, evidence, &["AccessDenied", "status 403", "access denied"])?;
     Some(
         Finding::new(format!("the credentials may not list or read the bucket: {}", quoted(seen)))
             .next(WHO)
@@ -169,7 +184,7 @@ fn denied(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 
 fn unreachable(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let words =
-        ["connection refused", "timed out", "dns error", "failed to lookup", "dispatch failure", "no route to host"];
+        ["no connection:", "connection refused", "timed out", "dns error", "failed to lookup", "no route to host"];
     let seen = seen(failure, evidence, &words)?;
     Some(
         Finding::new(format!("the S3 server cannot be reached from here: {}", quoted(seen)))
@@ -180,7 +195,7 @@ fn unreachable(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 /// Whether the failure is about lines that should be in the bucket, the bucket itself being readable.
 fn awaited<'a>(failure: &'a Failure, evidence: &Evidence) -> Option<&'a str> {
     let about = has_any(&failure.expected, &["object", "line", "nonce"]);
-    let words = ["no object", "no new object", "nothing", "not found", "without", "older", "none", "0 of", "missing"];
+    let words = ["no object", "no new object", "none with", "older than the run", "missing "];
     about.then(|| seen(failure, evidence, &words)).flatten()
 }
 
@@ -190,8 +205,20 @@ fn shipper_down(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     Some(Finding::new(format!("{addon}, which ships the logs, {}", standing.trouble)).next(standing.next))
 }
 
+fn lost_in_part(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
+    let seen = awaited(failure, evidence).filter(|seen| seen.contains("lines, missing "))?;
+    Some(
+        Finding::new(format!(
+            "the shipper has shipped a part of the lines ({}): it drops some, or has not flushed the rest yet",
+            quoted(seen)
+        ))
+        .next("see its log for dropped or retried chunks, throttling and full buffers")
+        .next("compare its flush interval, buffer limits and the kubelet's log rotation with the rate of the lines"),
+    )
+}
+
 fn not_shipped(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let seen = awaited(failure, evidence)?;
+    let seen = awaited(failure, evidence).filter(|seen| !seen.contains("lines, missing "))?;
     Some(
         Finding::new(format!("the lines have not been shipped ({}): the shipper stands still, leaves this namespace out, writes to another path, or holds them longer than the check waits", quoted(seen)))
             .next("kubectl get daemonsets -A | grep -i -e fluent -e otel -e vector, then its log")

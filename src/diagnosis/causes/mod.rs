@@ -3,6 +3,7 @@
 use crate::failure::{Certainty, Failure, Origin};
 
 use super::evidence::Evidence;
+use super::refusals::is_of_call;
 
 mod access;
 mod admission;
@@ -24,6 +25,9 @@ mod scaling;
 mod scheduling;
 mod volumes;
 mod webhooks;
+
+/// The cause that leaves a wait without an answer: nobody could see whether the cluster broke the expectation.
+pub const NOTHING_KNOWN: &str = "api-server-store-silent";
 
 /// One known cause.
 #[derive(Debug)]
@@ -72,30 +76,40 @@ pub struct Area {
     pub name: &'static str,
     /// Its causes, the more specific first.
     pub causes: &'static [Cause],
+    /// Whether they may explain a call of the API server that failed; all others explain only what was waited for.
+    pub of_calls: bool,
+}
+
+const fn of_calls(name: &'static str, causes: &'static [Cause]) -> Area {
+    Area { name, causes, of_calls: true }
+}
+
+const fn of_waits(name: &'static str, causes: &'static [Cause]) -> Area {
+    Area { name, causes, of_calls: false }
 }
 
 /// Every cause. Of two that are equally sure the earlier one is named, so what lies deeper stands before what follows from it.
 pub static AREAS: &[Area] = &[
-    Area { name: "The API server", causes: api_server::CAUSES },
-    Area { name: "Access", causes: access::CAUSES },
-    Area { name: "Admission webhooks", causes: webhooks::CAUSES },
-    Area { name: "Admission and quota", causes: admission::CAUSES },
-    Area { name: "Volumes", causes: volumes::CAUSES },
-    Area { name: "Nodes that do not come", causes: scaling::CAUSES },
-    Area { name: "Nodes", causes: nodes::CAUSES },
-    Area { name: "Scheduling", causes: scheduling::CAUSES },
-    Area { name: "Images", causes: images::CAUSES },
-    Area { name: "Pod networking", causes: networking::CAUSES },
-    Area { name: "Containers", causes: containers::CAUSES },
-    Area { name: "Probes", causes: probes::CAUSES },
-    Area { name: "Ingress", causes: ingress::CAUSES },
-    Area { name: "DNS", causes: dns::CAUSES },
-    Area { name: "HTTP", causes: http::CAUSES },
-    Area { name: "Certificates", causes: certificates::CAUSES },
-    Area { name: "Rollouts", causes: rollouts::CAUSES },
-    Area { name: "Datadog", causes: datadog::CAUSES },
-    Area { name: "Logs", causes: logs::CAUSES },
-    Area { name: "Removal", causes: removal::CAUSES },
+    of_calls("The API server", api_server::CAUSES),
+    of_calls("Access", access::CAUSES),
+    of_calls("Admission webhooks", webhooks::CAUSES),
+    of_calls("Admission and quota", admission::CAUSES),
+    of_waits("Nodes", nodes::CAUSES),
+    of_waits("Volumes", volumes::CAUSES),
+    of_waits("Nodes that do not come", scaling::CAUSES),
+    of_waits("Scheduling", scheduling::CAUSES),
+    of_waits("Images", images::CAUSES),
+    of_waits("Pod networking", networking::CAUSES),
+    of_waits("Containers", containers::CAUSES),
+    of_waits("Probes", probes::CAUSES),
+    of_waits("Ingress", ingress::CAUSES),
+    of_waits("DNS", dns::CAUSES),
+    of_waits("HTTP", http::CAUSES),
+    of_waits("Certificates", certificates::CAUSES),
+    of_waits("Rollouts", rollouts::CAUSES),
+    of_waits("Datadog", datadog::CAUSES),
+    of_waits("Logs", logs::CAUSES),
+    of_waits("Removal", removal::CAUSES),
 ];
 
 /// A cause that fits.
@@ -109,7 +123,8 @@ pub struct Found {
 
 /// Every cause that fits, the surest first; of equally sure ones the earlier of the table.
 pub fn find(failure: &Failure, evidence: &Evidence) -> Vec<Found> {
-    let causes = AREAS.iter().flat_map(|area| area.causes);
+    let areas = AREAS.iter().filter(|area| area.of_calls || !is_of_call(failure));
+    let causes = areas.flat_map(|area| area.causes);
     let mut found: Vec<Found> =
         causes.filter_map(|cause| Some(Found { cause, finding: (cause.find)(failure, evidence)? })).collect();
     found.sort_by_key(|found| match found.cause.certainty {

@@ -26,7 +26,7 @@ pub(super) static CAUSES: &[Cause] = &[
     Cause {
         id: "namespace-content-remains",
         about: "The namespace waits for objects in it to go.",
-        sign: "The namespace's condition NamespaceContentRemaining is True.",
+        sign: "The namespace's condition NamespaceContentRemaining is True, or there are pods in it that have not ended.",
         certainty: Certainty::Likely,
         origin: Origin::Cluster,
         find: content_remains,
@@ -80,10 +80,19 @@ fn finalizer_stuck(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn content_remains(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let (namespace, message) =
-        namespace_condition(evidence, "NamespaceContentRemaining").filter(|_| should_go(failure))?;
+    should_go(failure).then_some(())?;
+    if let Some((namespace, message)) = namespace_condition(evidence, "NamespaceContentRemaining") {
+        return Some(
+            Finding::new(format!("namespace {} waits for what is still in it: {}", namespace.name(), quoted(message)))
+                .next(format!("kubectl -n {} get all,ingresses,persistentvolumeclaims", shell_word(namespace.name()))),
+        );
+    }
+    // While pods have time to end, the namespace's conditions pass over them.
+    let pod = evidence.of_kind("Pod").find(|pod| pod.is_terminating())?;
+    let (name, node) = (pod.name(), pod.text("/spec/nodeName"));
     Some(
-        Finding::new(format!("namespace {} waits for what is still in it: {}", namespace.name(), quoted(message)))
-            .next(format!("kubectl -n {} get all,ingresses,persistentvolumeclaims", shell_word(namespace.name()))),
+        Finding::new(format!("pod {name} was told to end, and the kubelet of node {} has not ended it", quoted(node)))
+            .next(format!("kubectl get node {}", shell_word(node)))
+            .next("see the kubelet's log for that pod, and its volumes and preStop hooks"),
     )
 }

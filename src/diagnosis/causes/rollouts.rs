@@ -130,7 +130,7 @@ fn analysis_inconclusive(_failure: &Failure, evidence: &Evidence) -> Option<Find
     )
 }
 
-const LOG: &str = "kubectl get deployments -A -l app.kubernetes.io/name=argo-rollouts, then its log";
+const LOG: &str = "kubectl get pods -A -l app.kubernetes.io/name=argo-rollouts";
 
 fn silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let rollout = rollout(failure, evidence)?;

@@ -1,7 +1,7 @@
 //! Nodes that an autoscaler should add and does not.
 
 use super::{Cause, Finding};
-use crate::diagnosis::containers::unscheduled;
+use crate::diagnosis::containers::{pods_in_trouble, unscheduled};
 use crate::diagnosis::controllers;
 use crate::diagnosis::evidence::{EventSeen, Evidence, Object};
 use crate::diagnosis::kinds::{Story, stories_of};
@@ -100,18 +100,35 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// Whether the failure is about nodes that should come.
+fn is_about_nodes(failure: &Failure, evidence: &Evidence) -> bool {
+    let kind = failure.object.as_ref().map(|object| object.kind.as_str());
+    stories_of(&evidence.check, kind).contains(&Story::Nodes)
+}
+
 /// The first pod without a node, if the failure is about nodes that should come.
 fn waiting_pod<'a>(failure: &Failure, evidence: &'a Evidence) -> Option<&'a Object> {
-    let kind = failure.object.as_ref().map(|object| object.kind.as_str());
-    stories_of(&evidence.check, kind)
-        .contains(&Story::Nodes)
-        .then(|| unscheduled(evidence).next().map(|(pod, _)| pod))
-        .flatten()
+    is_about_nodes(failure, evidence).then(|| unscheduled(evidence).next().map(|(pod, _)| pod)).flatten()
+}
+
+const KARPENTER: &str = "Karpenter";
+const CLUSTER_AUTOSCALER: &str = "Cluster Autoscaler";
+
+/// Whether the failure is about nodes, and not about those of the other autoscaler by name: in a cluster with both, each speaks
+/// about every pod that waits, and what the other one says is of no account.
+fn is_about(autoscaler: &str, failure: &Failure, evidence: &Evidence) -> bool {
+    let other = if autoscaler == KARPENTER { CLUSTER_AUTOSCALER } else { KARPENTER };
+    is_about_nodes(failure, evidence) && !failure.expected.contains(other)
+}
+
+/// The first pod without a node that this autoscaler should act on.
+fn waiting_for<'a>(autoscaler: &str, failure: &Failure, evidence: &'a Evidence) -> Option<&'a Object> {
+    waiting_pod(failure, evidence).filter(|_| is_about(autoscaler, failure, evidence))
 }
 
 /// What an autoscaler said last about a pod that still has no node.
-fn said<'a>(failure: &Failure, evidence: &'a Evidence, words: &[&str]) -> Option<&'a EventSeen> {
-    waiting_pod(failure, evidence)?;
+fn said<'a>(autoscaler: &str, failure: &Failure, evidence: &'a Evidence, words: &[&str]) -> Option<&'a EventSeen> {
+    waiting_for(autoscaler, failure, evidence)?;
     let reasons = ["FailedScheduling", "NotTriggerScaleUp", "NoCompatibleInstanceTypes"];
     let waits = |event: &&EventSeen| unscheduled(evidence).any(|(pod, _)| pod.name() == event.name);
     evidence
@@ -127,9 +144,17 @@ const NODEPOOLS: &str =
     "kubectl get nodepools -o custom-columns='NAME:.metadata.name,LIMITS:.spec.limits,USED:.status.resources'";
 
 fn nodepool_limit(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let words = ["exceed limits for nodepool", "limits exceeded", "would exceed limits", "exceeds limits"];
-    let event = said(failure, evidence, &words)?;
-    let pool = between(&event.message, "exceed limits for nodepool: \"", "\"")
+    let words = [
+        "exceed limits for nodepool",
+        "node limits have been exhausted",
+        "limits exceeded",
+        "would exceed limits",
+        "exceeds limits",
+    ];
+    let event = said(KARPENTER, failure, evidence, &words)?;
+    // Karpenter 1.14 says `… for nodepool (NodePool=NAME)`, earlier ones `… for nodepool: "NAME"`.
+    let pool = between(&event.message, "(NodePool=", ")")
+        .or_else(|| between(&event.message, "exceed limits for nodepool: \"", "\""))
         .or_else(|| between(&event.message, "nodepool \"", "\""));
     let pool = pool.map_or_else(String::new, |pool| format!(" {}", quoted(pool)));
     Some(
@@ -140,7 +165,7 @@ fn nodepool_limit(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn nodepool_missing(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
+    waiting_for(KARPENTER, failure, evidence)?;
     let none = evidence.has_all("NodePool") && evidence.of_kind("NodePool").next().is_none();
     let karpenter_only =
         !evidence.events.iter().any(|event| matches!(event.reason.as_str(), "NotTriggerScaleUp" | "TriggeredScaleUp"));
@@ -149,7 +174,7 @@ fn nodepool_missing(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn nodepool_not_ready(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
+    waiting_for(KARPENTER, failure, evidence)?;
     let pools: Vec<&Object> = evidence.of_kind("NodePool").collect();
     let bad = |pool: &&&Object| pool.condition("Ready").is_some_and(|condition| condition.status != "True");
     let pool = pools.iter().find(bad).filter(|_| pools.iter().all(|pool| bad(&pool)))?;
@@ -166,6 +191,7 @@ fn nodepool_not_ready(failure: &Failure, evidence: &Evidence) -> Option<Finding>
 
 fn nodepool_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let event = said(
+        KARPENTER,
         failure,
         evidence,
         &["incompatible with nodepool", "incompatible requirements", "no instance type", "did not tolerate"],
@@ -177,19 +203,36 @@ fn nodepool_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Findi
     )
 }
 
-/// A claim that is stuck at a condition, all earlier ones being met.
-fn stuck_claim<'a>(evidence: &'a Evidence, at: &str, after: Option<&str>) -> Option<(&'a Object, String)> {
-    let claims =
-        evidence.of_kind("NodeClaim").filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
+/// Whether a claim was made for the check's pods: the failure is about it or its node, or Karpenter or the scheduler gave it a pod.
+fn is_ours(claim: &Object, failure: &Failure, evidence: &Evidence) -> bool {
+    let (name, node) = (claim.name(), claim.text("/status/nodeName"));
+    let is_object = failure.object.as_ref().is_some_and(|object| object.name == name || object.name == node);
+    let is_nominated = evidence.events_with(&["Nominated"]).any(|event| {
+        event.message.split([' ', ',']).any(|word| word.strip_prefix("nodeclaim/").is_some_and(|claim| claim == name))
+    });
+    let has_pod = !node.is_empty() && pods_in_trouble(evidence).any(|pod| pod.text("/spec/nodeName") == node);
+    is_object || is_nominated || has_pod
+}
+
+/// A claim for the check's pods that is stuck at a condition, all earlier ones being met.
+fn stuck_claim<'a>(
+    failure: &Failure,
+    evidence: &'a Evidence,
+    at: &str,
+    after: Option<&str>,
+) -> Option<(&'a Object, String)> {
+    let claims = evidence.of_kind("NodeClaim").filter(|claim| is_ours(claim, failure, evidence));
+    let claims = claims.filter(|claim| after.is_none_or(|after| claim.has_condition(after, "True")));
     claims
+        .filter(|claim| created(claim) >= since)
         .filter_map(|claim| Some((claim, claim.condition(at)?)))
         .find(|(_, condition)| condition.status != "True")
         .map(|(claim, condition)| (claim, quoted(&format!("{}: {}", condition.reason, condition.message))))
 }
 
 fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let claim = stuck_claim(evidence, "Launched", None)
+    is_about(KARPENTER, failure, evidence).then_some(())?;
+    let claim = stuck_claim(failure, evidence, "Launched", None)
         .filter(|(_, told)| has_any(told, &["fail", "error", "insufficient", "capacity", "denied"]));
     if let Some((claim, told)) = claim {
         return Some(
@@ -208,8 +251,8 @@ fn launch_failed(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, "Registered", Some("Launched"))?;
+    is_about(KARPENTER, failure, evidence).then_some(())?;
+    let (claim, told) = stuck_claim(failure, evidence, "Registered", Some("Launched"))?;
     Some(
         Finding::new(format!("the machine of NodeClaim {} was launched and has not joined the cluster ({told})", claim.name()))
             .next(format!("kubectl describe nodeclaim {}", shell_word(claim.name())))
@@ -218,8 +261,8 @@ fn not_registered(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn not_initialized(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    waiting_pod(failure, evidence)?;
-    let (claim, told) = stuck_claim(evidence, "Initialized", Some("Registered"))?;
+    is_about(KARPENTER, failure, evidence).then_some(())?;
+    let (claim, told) = stuck_claim(failure, evidence, "Initialized", Some("Registered"))?;
     let node = claim.text("/status/nodeName");
     Some(
         Finding::new(format!("node {} has joined and does not become ready for pods ({told})", quoted(node)))
@@ -229,7 +272,12 @@ fn not_initialized(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn group_at_maximum(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let event = said(failure, evidence, &["max node group size reached", "max cluster", "max limit reached"])?;
+    let event = said(
+        CLUSTER_AUTOSCALER,
+        failure,
+        evidence,
+        &["max node group size reached", "max cluster", "max limit reached"],
+    )?;
     Some(
         Finding::new(format!(
             "the node groups that would fit pod {} are as large as they may be: {}",
@@ -244,7 +292,7 @@ fn group_at_maximum(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn group_in_backoff(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let event = said(failure, evidence, &["in backoff after failed scale-up"])?;
+    let event = said(CLUSTER_AUTOSCALER, failure, evidence, &["in backoff after failed scale-up"])?;
     Some(
         Finding::new(format!("Cluster Autoscaler rests after failed scale-ups: {}", quoted(&event.message)))
             .next("kubectl -n kube-system get configmap cluster-autoscaler-status -o yaml")
@@ -253,7 +301,7 @@ fn group_in_backoff(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
 }
 
 fn group_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    let event = said(failure, evidence, &["didn't trigger scale-up"])?;
+    let event = said(CLUSTER_AUTOSCALER, failure, evidence, &["didn't trigger scale-up"])?;
     Some(
         Finding::new(format!(
             "no node group of Cluster Autoscaler fits pod {}: {}",
@@ -267,7 +315,7 @@ fn group_incompatible(failure: &Failure, evidence: &Evidence) -> Option<Finding>
 
 fn silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
     let pod = waiting_pod(failure, evidence)?;
-    let spoke = evidence.events.iter().any(|event| {
+    let spoke = evidence.events.iter().filter(|event| event.kind == "Pod").any(|event| {
         let reasons = ["TriggeredScaleUp", "NotTriggerScaleUp", "Nominated", "NoCompatibleInstanceTypes"];
         reasons.contains(&event.reason.as_str()) || has_any(&event.message, &["nodepool", "NodePool"])
     });
@@ -280,4 +328,36 @@ fn silent(failure: &Failure, evidence: &Evidence) -> Option<Finding> {
         None => Finding::new(format!("no autoscaler has said anything about pod {}: none is installed, or it does not run", pod.name()))
             .next("kubectl get deployments -A -l 'app.kubernetes.io/name in (karpenter,cluster-autoscaler,aws-cluster-autoscaler)'"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As both spoke about the same pod on a real cluster that has both.
+    #[test]
+    fn in_a_cluster_with_both_only_the_expected_one_is_heard() {
+        let event =
+            |reason: &str, message: &str| json!({"reason": reason, "kind": "Pod", "name": "p", "message": message});
+        let unschedulable =
+            json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"});
+        let evidence: Evidence = serde_json::from_value(json!({
+            "check": "autoscaler",
+            "objects": [{"kind": "Pod", "metadata": {"name": "p"}, "status": {"conditions": [unschedulable]}}],
+            "events": [
+                event("FailedScheduling", "Failed to schedule pod, incompatible requirements, label \"trial\" does not have known values"),
+                event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached"),
+            ],
+        }))
+        .unwrap();
+        let heard = |expected: &str| {
+            let failure = Failure::failed(expected);
+            (nodepool_incompatible(&failure, &evidence).is_some(), group_at_maximum(&failure, &evidence).is_some())
+        };
+        assert_eq!(heard("Karpenter to ask for a node"), (true, false));
+        assert_eq!(heard("Cluster Autoscaler to ask for a node"), (false, true));
+        assert_eq!(heard("a ready pod"), (true, true), "who should act is not known");
+    }
 }

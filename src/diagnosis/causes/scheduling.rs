@@ -8,6 +8,7 @@ use super::{Cause, Finding};
 use crate::diagnosis::containers::{pods_in_trouble, unscheduled};
 use crate::diagnosis::controllers;
 use crate::diagnosis::evidence::{Evidence, Object, text_of};
+use crate::diagnosis::kinds::{Story, stories_of};
 use crate::diagnosis::wording::{between, quoted, shell_word};
 use crate::failure::{Certainty, Failure, Origin};
 
@@ -91,11 +92,15 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
-/// The first pod without a node of which the scheduler says one of these things.
+const NO_NODES: &str = "no nodes available to schedule pods";
+
+/// The first pod without a node of which the scheduler says one of these things; none where the pod is there to need a new node.
 fn said<'a>(evidence: &'a Evidence, words: &str) -> Option<(&'a Object, &'a str)> {
     // What follows `preemption:` is about other pods.
     let own = |message: &'a str| message.split_once(" preemption:").map_or(message, |(own, _)| own);
-    unscheduled(evidence).map(|(pod, message)| (pod, own(message))).find(|(_, message)| message.contains(words))
+    let on_purpose = stories_of(&evidence.check, None).contains(&Story::Nodes);
+    let pods = unscheduled(evidence).filter(|_| !on_purpose || words == NO_NODES);
+    pods.map(|(pod, message)| (pod, own(message))).find(|(_, message)| message.contains(words))
 }
 
 /// What the scheduler says, without what is the same each time.
@@ -113,7 +118,7 @@ fn counts(message: &str, words: &str) -> Option<(u64, u64)> {
 }
 
 fn no_nodes(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {
-    said(evidence, "no nodes available to schedule pods")?;
+    said(evidence, NO_NODES)?;
     Some(
         Finding::new("the cluster has no nodes")
             .next("kubectl get nodes")

@@ -135,7 +135,9 @@ fn mount_event(evidence: &Evidence) -> Option<&EventSeen> {
             pod.name() == event.name && !ran
         })
     };
-    evidence.events_with(&["FailedMount", "FailedAttachVolume"]).find(waits)
+    // The kubelet says so of every pod that it does not know yet, and again while its network is not ready.
+    let fleeting = |event: &&EventSeen| event.message.ends_with("not registered");
+    evidence.events_with(&["FailedMount", "FailedAttachVolume"]).filter(|event| !fleeting(event)).find(waits)
 }
 
 fn source_missing(_failure: &Failure, evidence: &Evidence) -> Option<Finding> {

@@ -53,6 +53,8 @@ pub struct S3 {
     pub access_key: &'static str,
     /// The secret access key.
     pub secret_key: &'static str,
+    /// Access key and secret of an account that may do nothing in the bucket.
+    pub stranger: (&'static str, &'static str),
     /// The bucket into which `otel-collector` ships the pods' logs.
     pub bucket: &'static str,
 }

@@ -20,6 +20,23 @@ pub(crate) async fn load(site: &Site, archive: &Path) -> Result<Vec<String>> {
     Ok(names.map(str::to_owned).collect())
 }
 
+/// The names of the images on the node.
+pub(crate) async fn images(site: &Site) -> Result<Vec<String>> {
+    let mut list = command("ctr", ["--namespace", "k8s.io", "images", "list", "--quiet"]);
+    list.env("CONTAINERD_ADDRESS", site.containerd_socket());
+    Ok(run(list).await?.lines().map(str::to_owned).collect())
+}
+
+/// Removes images; containers that were made from them go on.
+pub(crate) async fn remove_images(site: &Site, names: &[&String]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut remove = command("ctr", ["--namespace", "k8s.io", "images", "remove"]);
+    remove.args(names).env("CONTAINERD_ADDRESS", site.containerd_socket());
+    run(remove).await.map(drop)
+}
+
 /// Kills all containers and their shims. containerd need not be there, nor kubelet, which would start them again.
 pub(crate) async fn kill(site: &Site) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use serde_json::Value;
-use test_cluster::{Cluster, Error, Options, Profile, Progress, Result, image};
+use test_cluster::{ADD_ONS, Cluster, Error, Options, Profile, Progress, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,9 +12,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::Demo;
 
 const NAME: &str = "demo";
-
-/// Components besides the full profile that checks need.
-const WITH: &[&str] = &[];
 
 /// SIGINT and SIGTERM, with which the demo ends early but tidily.
 struct Interrupts {
@@ -49,14 +46,10 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode> {
 /// The cluster and the harness, made at the same time, and the harness's image in the cluster.
 async fn prepare() -> Result<(Cluster, String, PathBuf)> {
     let progress = Progress::auto();
-    let with = WITH.iter().map(|&name| name.to_owned()).collect();
+    let with = ADD_ONS.iter().map(|&name| name.to_owned()).collect();
     let options = Options { profile: Profile::Full, with, install: true };
     let (cluster, binary) = tokio::try_join!(Cluster::up_with(NAME, &options, &progress), build(&progress))?;
-    let image = image::of_harness(&binary)?;
-    let reference = image.reference("kibertas.local/kibertas-rs", "dev-");
-    let archive = folder().join("image.tar");
-    image.write(&reference, &archive)?;
-    cluster.load(&archive).await?;
+    let reference = cluster.load_harness(&binary).await?;
     progress.say(&format!("the image {reference} is loaded"));
     Ok((cluster, reference, binary))
 }
@@ -94,25 +87,22 @@ async fn test(
     arguments: &Demo,
     interrupts: &mut Interrupts,
 ) -> Result<ExitCode> {
-    let (json, junit) = (folder().join("report.json"), folder().join("report.xml"));
+    let reports = [("json", "report.json"), ("junit", "report.xml"), ("html", "report.html")];
     let mut command = Command::new(binary);
     command.arg("test");
     // What is asked for may be flags only: then for all checks.
     if arguments.arguments.first().is_none_or(|first| first.starts_with('-')) {
         command.arg("all");
     }
-    command.args(&arguments.arguments).arg("--kubeconfig").arg(cluster.kubeconfig());
-    command.arg("--report").arg(format!("json={}", json.display()));
-    command.arg("--report").arg(format!("junit={}", junit.display()));
-    command.env("KIBERTAS_IMAGE", reference);
-    command.env("CLUSTER_NAME", NAME);
-    command.env("INGRESS_CLASS_NAME", "traefik");
-    command.env("EXTERNAL_HOSTNAME", format!("kibertas.{}", cluster.zone()));
-    command.env("KIBERTAS_DNS_SERVERS", cluster.dns_server().to_string());
+    command.args(&arguments.arguments);
+    for (format, file) in reports {
+        command.arg("--report").arg(format!("{format}={}", folder().join(file).display()));
+    }
+    command.envs(cluster.harness_environment(reference));
     let failed = |source| Error::Start { program: binary.display().to_string(), source };
     let mut child = command.spawn().map_err(failed)?;
     let status = interrupts.wait(&mut child).await.map_err(failed)?;
-    for report in [json, junit].iter().filter(|report| report.exists()) {
+    for report in reports.map(|(_, file)| folder().join(file)).iter().filter(|report| report.exists()) {
         println!("report: {}", report.display());
     }
     Ok(exit_code(status))

@@ -3,7 +3,7 @@
 //! The same content gives the same archive, byte for byte, and so the same digest (the format:
 //! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -28,6 +28,17 @@ pub struct File {
     pub content: Vec<u8>,
 }
 
+/// How an image is to be run, and what it says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The program that it runs, with its first arguments.
+    pub entrypoint: Vec<String>,
+    /// The user and group by number.
+    pub user: u32,
+    /// What it says of itself: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// An image, packed but for its name.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -37,36 +48,46 @@ pub struct Image {
 }
 
 /// Packs an image and writes its archive: what `Image::new` and `Image::write` do.
-pub fn pack(reference: &str, files: &[File], entrypoint: &[&str], user: u32, out: &Path) -> Result<Image> {
-    let image = Image::new(files, entrypoint, user)?;
+pub fn pack(reference: &str, files: &[File], settings: &Settings, out: &Path) -> Result<Image> {
+    let image = Image::new(files, settings)?;
     image.write(reference, out)?;
     Ok(image)
 }
 
-/// The harness's image: the binary as `/kibertas-rs`, and the machine's certificates of public authorities.
+/// The harness's image: the binary as `/kibertas-rs`, and the machine's certificates of public authorities. What the Dockerfile
+/// builds is the same; tests/image.rs compares.
 pub fn of_harness(binary: &Path) -> Result<Image> {
     let content = |path: &Path| std::fs::read(path).map_err(Error::file("read", path));
     let mut files = vec![File { path: "/kibertas-rs".to_owned(), mode: 0o755, content: content(binary)? }];
     if Path::new(CERTIFICATES).exists() {
         files.push(File { path: CERTIFICATES.to_owned(), mode: 0o644, content: content(Path::new(CERTIFICATES))? });
     }
-    Image::new(&files, &["/kibertas-rs"], USER)
+    let labels = [
+        ("title", "kibertas-rs"),
+        ("description", "Proves, end to end, that a Kubernetes cluster's add-ons really work"),
+        ("licenses", "Apache-2.0"),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ];
+    let labels = labels.map(|(key, value)| (format!("org.opencontainers.image.{key}"), value.to_owned()));
+    Image::new(&files, &Settings { entrypoint: vec!["/kibertas-rs".to_owned()], user: USER, labels: labels.into() })
 }
 
 /// The image of pod sandboxes.
 pub(crate) fn of_pause() -> Result<Image> {
     let content = include_bytes!(concat!(env!("OUT_DIR"), "/pause")).to_vec();
-    Image::new(&[File { path: "/pause".to_owned(), mode: 0o755, content }], &["/pause"], USER)
+    let settings = Settings { entrypoint: vec!["/pause".to_owned()], user: USER, labels: BTreeMap::new() };
+    Image::new(&[File { path: "/pause".to_owned(), mode: 0o755, content }], &settings)
 }
 
 impl Image {
     /// Packs the files, with the folders that they lie in.
-    pub fn new(files: &[File], entrypoint: &[&str], user: u32) -> Result<Self> {
+    pub fn new(files: &[File], settings: &Settings) -> Result<Self> {
+        let Settings { entrypoint, user, labels } = settings;
         let layer = layer(files).map_err(Error::file("pack", "the layer"))?;
         let config = json!({
             "architecture": match std::env::consts::ARCH { "x86_64" => "amd64", "aarch64" => "arm64", other => other },
             "os": "linux",
-            "config": {"Entrypoint": entrypoint, "User": format!("{user}:{user}"), "WorkingDir": "/"},
+            "config": {"Entrypoint": entrypoint, "User": format!("{user}:{user}"), "WorkingDir": "/", "Labels": labels},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
             "history": [{"created_by": "kibertas-rs test-cluster"}],
         })
@@ -171,10 +192,10 @@ mod tests {
     fn the_same_content_is_the_same_archive() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (folder.path().join("one.tar"), folder.path().join("two.tar"));
-        let image = pack("example.test/x:1", &files("a"), &["/x"], USER, &one).unwrap();
-        pack("example.test/x:1", &files("a"), &["/x"], USER, &two).unwrap();
+        let image = pack("example.test/x:1", &files("a"), &Settings::default(), &one).unwrap();
+        pack("example.test/x:1", &files("a"), &Settings::default(), &two).unwrap();
         assert_eq!(std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
-        let other = Image::new(&files("b"), &["/x"], USER).unwrap();
+        let other = Image::new(&files("b"), &Settings::default()).unwrap();
         assert_ne!(image.digest(), other.digest());
         assert_ne!(image.reference("r", "dev-"), other.reference("r", "dev-"));
         assert_eq!(image.reference("r", "dev-").len(), "r:dev-".len() + 12);
@@ -184,7 +205,7 @@ mod tests {
     fn every_blob_has_the_name_of_its_digest() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("x.tar");
-        pack("example.test/x:1", &files("a"), &["/x"], USER, &out).unwrap();
+        pack("example.test/x:1", &files("a"), &Settings::default(), &out).unwrap();
         let mut archive = tar::Archive::new(std::fs::File::open(out).unwrap());
         let mut blobs = 0;
         for entry in archive.entries().unwrap() {

@@ -5,9 +5,15 @@
 //! lets a test's [`Script`](script::Script) answer in their place.
 
 pub mod authority;
+pub mod chatwork;
 pub mod datadog;
+pub mod github;
 pub mod kubernetes;
 pub mod proxy;
+pub mod pushgateway;
 pub mod request;
 pub mod script;
 pub mod server;
+pub mod slack;
+pub mod teams;
+pub mod webhook;

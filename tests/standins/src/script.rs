@@ -16,6 +16,8 @@ pub enum Act {
     Silence,
     /// Replies by the rules, but only after this time.
     Late(Duration),
+    /// Replies with the status and the headers of the rules, and with a body that never ends.
+    SlowBody,
 }
 
 #[derive(Debug)]

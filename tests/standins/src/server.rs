@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use http::Response;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -154,7 +155,7 @@ async fn serve<R: Rules>(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Ar
 async fn answer<R: Rules>(
     request: http::Request<Incoming>,
     shared: Arc<Shared<R>>,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+) -> Result<Response<BoxBody<Bytes, io::Error>>, io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
     let request = Request {
@@ -166,7 +167,12 @@ async fn answer<R: Rules>(
         at: Instant::now(),
     };
     shared.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+    let mut ends = true;
     let reply = match shared.script.take(&request) {
+        Some(Act::SlowBody) => {
+            ends = false;
+            shared.rules.reply(&request)
+        }
         None => shared.rules.reply(&request),
         Some(Act::Reply(reply)) => reply,
         Some(Act::HangUp) => return Err(io::ErrorKind::ConnectionReset.into()),
@@ -180,5 +186,21 @@ async fn answer<R: Rules>(
     for (name, value) in &reply.headers {
         response = response.header(name, value);
     }
-    response.body(Full::new(Bytes::from(reply.body))).map_err(io::Error::other)
+    let body =
+        if ends { Full::new(Bytes::from(reply.body)).map_err(|never| match never {}).boxed() } else { endless() };
+    response.body(body).map_err(io::Error::other)
+}
+
+/// A body that trickles in and never ends.
+fn endless() -> BoxBody<Bytes, io::Error> {
+    let spaces = futures::stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((Ok(Frame::data(Bytes::from_static(b" "))), ()))
+    });
+    BodyExt::boxed(StreamBody::new(spaces))
+}
+
+/// The content of a stand-in's state, whatever became of other threads.
+pub(crate) fn taken<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,7 @@ mod argo_cd;
 mod argo_rollouts;
 mod bind;
 mod cert_manager;
+mod cluster_autoscaler_stand_in;
 mod containerd;
 mod coredns;
 mod etcd;
@@ -50,6 +51,7 @@ pub static ALL: &[&dyn Component] = &[
     &external_dns::ExternalDns,
     &kwok::Kwok,
     &karpenter::Karpenter,
+    &cluster_autoscaler_stand_in::ClusterAutoscalerStandIn,
     &versitygw::Versitygw,
     &otel_collector::OtelCollector,
     &argo_cd::Redis,

@@ -1,6 +1,9 @@
 //! versitygw: an S3 server on a folder.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
+use serde_json::json;
 
 use crate::component::{Component, Facts};
 use crate::context::Context;
@@ -8,7 +11,7 @@ use crate::process::Invocation;
 use crate::ready::{self, Seen};
 use crate::site::Site;
 use crate::tool::{GoTool, go_files};
-use crate::{Error, Result, S3};
+use crate::{Error, Result, S3, state};
 
 const VERSITYGW: GoTool =
     GoTool { name: "versitygw", files: go_files!("versitygw"), programs: &["versitygw"], variables: &[], assets: &[] };
@@ -19,6 +22,8 @@ pub(crate) const PORT: u16 = 7070;
 pub(crate) const REGION: &str = "ap-northeast-1";
 pub(crate) const ACCESS_KEY: &str = "test";
 pub(crate) const SECRET_KEY: &str = "testsecret";
+/// An account that may do nothing in the bucket.
+const STRANGER: (&str, &str) = ("stranger", "strangersecret");
 /// The bucket that is there from the start.
 pub(crate) const BUCKET: &str = "kubernetes-logs";
 
@@ -29,8 +34,14 @@ pub(crate) fn s3(site: &Site) -> S3 {
         region: REGION,
         access_key: ACCESS_KEY,
         secret_key: SECRET_KEY,
+        stranger: STRANGER,
         bucket: BUCKET,
     }
+}
+
+/// The folder of the accounts beside the root account.
+fn accounts(site: &Site) -> PathBuf {
+    site.path("s3-accounts")
 }
 
 pub(crate) struct Versitygw;
@@ -51,7 +62,12 @@ impl Component for Versitygw {
     async fn prepare(&self, cx: &Context) -> Result<()> {
         // A bucket is a folder.
         let bucket = cx.site().path("s3").join(BUCKET);
-        std::fs::create_dir_all(&bucket).map_err(Error::file("create", bucket))
+        std::fs::create_dir_all(&bucket).map_err(Error::file("create", bucket))?;
+        let accounts = accounts(cx.site());
+        std::fs::create_dir_all(&accounts).map_err(Error::file("create", &accounts))?;
+        let (access, secret) = STRANGER;
+        let stranger = json!({"access": access, "secret": secret, "role": "user", "userID": 65534, "groupID": 65534});
+        state::write(&accounts.join("users.json"), &json!({"accessAccounts": {access: stranger}}))
     }
 
     async fn invocation(&self, cx: &Context) -> Result<Invocation> {
@@ -60,6 +76,7 @@ impl Component for Versitygw {
             .env("ROOT_SECRET_KEY", SECRET_KEY)
             .flag("port", format!("{}:{PORT}", cx.site().addresses().node()))
             .flag("region", REGION)
+            .flag("iam-dir", accounts(cx.site()).display().to_string())
             .arg("posix")
             .arg(cx.site().path("s3").display().to_string()))
     }

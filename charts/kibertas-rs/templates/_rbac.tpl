@@ -1,0 +1,78 @@
+{{/* Whether a condition [key, value] of a grant holds: "true" or nothing. Takes root, check and condition. */}}
+{{- define "kibertas-rs.holds" -}}
+{{- $key := index .condition 0 }}{{ $value := index .condition 1 }}
+{{- if eq $key "resourceNamespace" }}{{ if include "kibertas-rs.ownSetting" (dict "root" .root "key" $key) }}true{{ end }}
+{{- else if eq (include "kibertas-rs.plain" $value) (include "kibertas-rs.plain" (include "kibertas-rs.checkSetting" (dict "root" .root "check" .check "key" $key))) }}true
+{{- end }}
+{{- end }}
+
+{{/* The grants that are needed under these values, as a YAML list, each with the check that declares it. Takes root and unit. */}}
+{{- define "kibertas-rs.grants" -}}
+{{- $declared := include "kibertas-rs.declared" .root | fromYaml }}
+{{- range $check := prepend $declared.checks (dict "name" "every check" "grants" $declared.common) }}
+{{- if or (eq $check.name "every check") (has $check.name $.unit.checks) }}
+{{- range $grant := $check.grants }}
+{{- $about := dict "root" $.root "check" $check }}
+{{- $needed := or (not $grant.onlyWhen) (include "kibertas-rs.holds" (merge (dict "condition" $grant.onlyWhen) $about)) }}
+{{- if and $grant.unless (include "kibertas-rs.holds" (merge (dict "condition" $grant.unless) $about)) }}{{ $needed = false }}{{ end }}
+{{- if and $grant.optional (not $.root.Values.rbac.optional) }}{{ $needed = false }}{{ end }}
+{{- if $needed }}
+- {{ merge (dict "check" $check.name) $grant | toJson }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* RBAC rules of these grants, each with what it is for. */}}
+{{- define "kibertas-rs.rules" -}}
+{{- range . }}
+# {{ .check }}: {{ .why }}
+- apiGroups: [{{ .group | quote }}]
+  resources: [{{ .resource | quote }}]
+  {{- with .name }}
+  resourceNames: [{{ . | quote }}]
+  {{- end }}
+  verbs: {{ .verbs | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* A Role or ClusterRole and its binding. Takes root, name, namespace (empty: the whole cluster), account and rules (text). */}}
+{{- define "kibertas-rs.role" -}}
+{{- $kind := ternary "Role" "ClusterRole" (ne .namespace "") }}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  name: {{ .name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "kibertas-rs.labels" .root | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  name: {{ .name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "kibertas-rs.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $kind }}
+  name: {{ .name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ .account }}
+    namespace: {{ .root.Release.Namespace }}
+{{- end }}
+
+{{/* What promoting and aborting Rollouts takes. */}}
+{{- define "kibertas-rs.rolloutRules" -}}
+- {apiGroups: [argoproj.io], resources: [rollouts], verbs: [list, watch, patch]}
+- {apiGroups: [argoproj.io], resources: [rollouts/status], verbs: [patch]}
+{{- end }}

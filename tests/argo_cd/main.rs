@@ -1,0 +1,50 @@
+//! The chart in a real cluster: under real Argo CD, under Helm, and as a CronJob.
+//!
+//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `argo-cd` is brought up and left up for the next run.
+//! `cargo test --test argo_cd -- NAME` runs the trials whose names contain NAME.
+
+mod application;
+mod cronjob;
+mod examples;
+mod hooks;
+mod release;
+mod repository;
+mod schemas;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Some trials stop what others need.
+    arguments.test_threads = Some(1);
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials(&Arc::new(World::unused()))).exit_code();
+    }
+    let world = match World::up() {
+        Ok(world) => Arc::new(world),
+        Err(error) => {
+            eprintln!("error: the test cluster is needed and does not come up: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    libtest_mimic::run(&arguments, trials(&world)).exit_code()
+}
+
+fn trials(world: &Arc<World>) -> Vec<Trial> {
+    [
+        schemas::trials(world),
+        examples::trials(world),
+        hooks::trials(world),
+        release::trials(world),
+        cronjob::trials(world),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,79 @@
+//! Argo Rollouts, whole and broken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use kibertas::rollout::Rollout;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use libtest_mimic::{Failed, Trial};
+use serde_json::json;
+
+use super::run;
+use super::world::{World, alone, on_whole};
+
+/// The story of one Rollout, whose weights come from the numbers of its pods.
+const ONE_STORY: &[&str] = &["rollouts", "--set", "rollouts.trafficRouter=none", "--set", "rollouts.analysis=false"];
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        on_whole(world, "rollouts::passes_by_replicas_and_through_traefik", |world| {
+            run::test(&world.environment(), &["rollouts"])?.expect_pass()
+        }),
+        alone(world, "rollouts::controller_stopped", |world| {
+            let _stopped = world.stopped("argo-rollouts")?;
+            let args = [ONE_STORY, &["--set", "rollouts.controllerTimeout=4s", "--step-timeout", "8s"]].concat();
+            let report = run::test(&world.environment(), &args)?;
+            report.expect(1, "failed", Some("first revision healthy"), &["controller"])
+        }),
+        alone(world, "rollouts::controller_stopped_in_the_middle", |world| {
+            let args = [ONE_STORY, &["--set", "rollouts.controllerTimeout=4s", "--step-timeout", "10s"]].concat();
+            let mut running = run::start(&world.environment(), &args)?;
+            running.until("canary at 25 %")?;
+            let stopped = world.stopped("argo-rollouts")?;
+            let report = running.finish()?;
+            drop(stopped);
+            report.expect(1, "failed", None, &["controller"])
+        }),
+        on_whole(world, "rollouts::canary_that_crashes", |world| {
+            let mut running = run::start(&world.environment(), &[ONE_STORY, &["--step-timeout", "20s"]].concat())?;
+            running.until("namespace")?;
+            let run = running.run()?;
+            world.wait(async {
+                let crashed = tokio::time::timeout(Duration::from_secs(30), crash_the_update(world, &run));
+                crashed.await.map_err(|_| Failed::from("no update appeared"))?
+            })?;
+            let report = running.finish()?;
+            report.expect(1, "failed", Some("canary at 25 %"), &["out of luck"])
+        }),
+        on_whole(world, "rollouts::router_out_of_reach", |world| {
+            // Nobody listens there: the weights may be right, but no reply says so.
+            let router = format!("rollouts.routerUrl=http://{}:9", world.cluster().node_address());
+            let report = run::test(&world.environment(), &["rollouts", "--set", &router, "--step-timeout", "20s"])?;
+            report.expect(1, "failed", Some("traffic: all replies from v1"), &[":9"])
+        }),
+    ]
+}
+
+/// Makes the pods of the run's first update crash, as a broken release would.
+async fn crash_the_update(world: &World, run: &str) -> Result<(), Failed> {
+    let all: Api<Rollout> = Api::all(world.cluster().client());
+    let config = watcher::Config::default().labels(&format!("kibertas.dev/run={run}"));
+    let mut rollouts = std::pin::pin!(watcher(all, config).applied_objects());
+    while let Some(rollout) = rollouts.try_next().await? {
+        let update = rollout.metadata.generation.is_some_and(|generation| generation > 1);
+        let template = serde_json::to_string(&rollout.spec.template)?;
+        if !update || !template.contains("\"v2\"") {
+            continue;
+        }
+        let api: Api<Rollout> = Api::namespaced(world.cluster().client(), &rollout.namespace().unwrap_or_default());
+        let mut template = serde_json::to_value(&rollout.spec.template)?;
+        template["spec"]["containers"][0]["args"] = json!(["probe", "exit", "--code", "3", "--line", "out of luck"]);
+        let crash = json!({"spec": {"template": template}});
+        api.patch(&rollout.name_any(), &PatchParams::default(), &Patch::Merge(&crash)).await?;
+        return Ok(());
+    }
+    Err("the watch ended".into())
+}
