@@ -159,10 +159,10 @@ fn forget_noise(value: &mut Value) {
         "karpenter.sh/nodepool-hash",
         "volumesInUse",
     ];
-    let is_noise = |key: &str| NOISE.contains(&key) || key.starts_with("alb.ingress.kubernetes.io/");
     /// Events of everything that goes well.
     const EVERYDAY: &[&str] =
         &["ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Created", "Pulled", "Pulling", "Started"];
+    let is_noise = |key: &str| NOISE.contains(&key) || key.starts_with("alb.ingress.kubernetes.io/");
     let everyday = |item: &Value| {
         item["type"] == "Normal" && EVERYDAY.iter().any(|reason| item["reason"] == **reason) && item["at"].is_string()
     };

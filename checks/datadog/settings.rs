@@ -281,8 +281,9 @@ mod tests {
     #[test]
     fn without_keys_it_is_not_configured() {
         let reason = |env: &[(&str, &str)]| {
-            let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let config = Config::resolve(&Sources { env, ..Sources::default() }, CHECKS).unwrap();
+            let mut given = Sources::default();
+            given.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            let config = Config::resolve(&given, CHECKS).unwrap();
             configured(config.of("datadog-agent")).map_err(|missing| missing.setting)
         };
         assert_eq!(reason(&[]).unwrap_err(), "apiKey (DD_API_KEY) and appKey (DD_APP_KEY)");

@@ -102,9 +102,9 @@ mod tests {
         let (mut low, mut high, mut steps) = (low, Some(high), 0);
         while let Some(middle) = digits.between("logs/", &low, high.as_deref()) {
             if middle.as_str() < goal {
-                low = middle
+                low = middle;
             } else {
-                high = Some(middle)
+                high = Some(middle);
             }
             steps += 1;
             assert!(steps < 100, "{low} {high:?}");

@@ -250,7 +250,7 @@ mod tests {
         let wanted = wanted();
         let mut scanner = Scanner::new(&wanted);
         for _ in 0..100 {
-            scanner.take(&[b'k'; 65_536]);
+            scanner.take(&vec![b'k'; 65_536]);
             assert!(scanner.held.len() < MARK.len());
         }
         scanner.take(&wanted.line(1).as_bytes()[..50]);

@@ -39,7 +39,7 @@ pub(super) async fn write(cx: &Context, step: &Step, wanted: &Wanted) -> Result<
             }
             answer => {
                 let mut action = Action::on::<Pod>("get", &cx.scratch.namespace, &object.name);
-                action.resource = "pods/log".to_owned();
+                "pods/log".clone_into(&mut action.resource);
                 Look::Never(Box::new(action.failure(answer)))
             }
         },

@@ -16,7 +16,7 @@ use crate::commands::UsageError;
 use crate::exit;
 use crate::result::Target;
 use crate::rollout::bulk::{Bulk, Decision, Deed, Include, Key, Options, Outcome, Planned, Progress, Tally, Task};
-use crate::runner::signals::{self, Interruption};
+use crate::runner::signals::{Interruption, Signals};
 use crate::verdict::Verdict;
 
 /// The schema of the JSON output.
@@ -91,14 +91,15 @@ pub(super) async fn run(
         display.end();
         Ok::<_, UsageError>(Some(outcomes))
     };
-    let listening = signals::listen(interruption.clone(), |number| {
+    let caught = Signals::catch().map_err(|error| UsageError::Flag(format!("cannot listen for signals: {error}")))?;
+    let listening = caught.deliver(interruption.clone(), |number| {
         eprintln!("second signal: ending at once");
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
     let outcomes: Option<Vec<Outcome>> = tokio::select! {
         outcomes = work => outcomes?,
         () = feed.run(&scene.board) => return Ok(exit::INCONCLUSIVE),
-        Err(error) = listening => return Err(UsageError::Flag(format!("cannot listen for signals: {error}"))),
+        () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
     let Some(mut outcomes) = outcomes else { return Ok(exit::NOTHING_RAN) };
     outcomes.extend(scene.selected.missing.iter().map(|key| missing(key, started)));
