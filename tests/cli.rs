@@ -10,9 +10,6 @@ struct Told {
     errors: String,
 }
 
-/// Arguments, environment, and the words that have to be told.
-type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
-
 /// Runs the program with no settings of this machine.
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Told {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));

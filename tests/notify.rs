@@ -2,6 +2,7 @@
 //! what happened is printed, and is a snapshot: `cargo test --test notify`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -357,7 +358,7 @@ fn service_by_fault() -> Result<(), Failed> {
     });
     for (service, row) in SERVICES.into_iter().zip(rows) {
         for ((_, fault), cell) in FAULTS.iter().zip(row?) {
-            table.push_str(&format!("{:<14} {fault:<20} {cell}\n", format!("{service:?}")));
+            let _ = writeln!(table, "{:<14} {fault:<20} {cell}", format!("{service:?}"));
         }
     }
     println!("{table}");

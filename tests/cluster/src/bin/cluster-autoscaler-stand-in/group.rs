@@ -119,6 +119,7 @@ pub(crate) mod tests {
         Group { name: name.to_owned(), ..serde_json::from_value(value).unwrap() }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "a literal is given, as `json!` itself takes it")]
     pub(crate) fn pod(name: &str, spec: Value) -> Pod {
         let conditions = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]);
         let pod = json!({"metadata": {"name": name, "uid": name}, "spec": spec, "status": {"conditions": conditions}});
