@@ -42,6 +42,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 check: &check.name,
                 step: &step,
                 namespace: &namespace,
+                namespace_used: true,
                 only_of_run: (!own).then_some(run.run.as_str()),
             };
             (json!("real"), json!(made), failure.clone(), recorded(&scene, &failure).await?)
@@ -51,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             if let Some((kind, name)) = object.split_once('/') {
                 failure = failure.on(ObjectRef::new(kind, namespace, name));
             }
-            let scene = Scene { check, step, namespace, only_of_run: None };
+            let scene = Scene { check, step, namespace, namespace_used: true, only_of_run: None };
             let evidence = recorded(&scene, &failure).await?;
             (json!("real"), json!(made), failure, evidence)
         }

@@ -80,6 +80,7 @@ impl Context {
                     check: self.check,
                     step: &step.name,
                     namespace: &self.scratch.namespace,
+                    namespace_used: self.scratch.has_touched(),
                     only_of_run: shared.then(|| self.scratch.run.as_str()),
                 };
                 let failure = diagnosis::explain(&self.client, &scene, failure).await;

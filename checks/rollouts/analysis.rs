@@ -154,9 +154,14 @@ async fn ended(
 
 /// What to make of the runs of one step: those of other Rollouts do not count, and an end that is not the right one is final.
 fn judge(runs: &BTreeMap<String, AnalysisRun>, owner: &str, phase: &str) -> Look<AnalysisRun> {
-    let Some(run) = runs.values().find(|run| run.owner_references().iter().any(|reference| reference.uid == owner))
-    else {
+    let of_owner = |run: &&AnalysisRun| run.owner_references().iter().any(|reference| reference.uid == owner);
+    let mut ours = runs.values().filter(of_owner).peekable();
+    if ours.peek().is_none() {
         return Look::NotYet("no AnalysisRun".to_owned());
+    }
+    // The controller calls a run off that it no longer knows of, and starts another one: only that one measures to the end.
+    let Some(run) = ours.find(|run| !run.spec.terminate) else {
+        return Look::NotYet("only AnalysisRuns that the controller has called off".to_owned());
     };
     let status = run.status.clone().unwrap_or_default();
     let line = format!(
@@ -206,6 +211,16 @@ mod tests {
             let Look::Never(failure) = judge(&runs("u", ended), "u", wanted) else { panic!("{ended} for {wanted}") };
             assert!(failure.seen.contains(ended) && failure.seen.contains("said so"), "{}", failure.seen);
         }
+    }
+
+    #[test]
+    fn a_run_that_was_called_off_proves_nothing() {
+        let mut called_off = runs("u", "Successful");
+        called_off.values_mut().for_each(|run| run.spec.terminate = true);
+        assert!(matches!(judge(&called_off, "u", "Successful"), Look::NotYet(_)));
+        assert!(matches!(judge(&called_off, "u", "Failed"), Look::NotYet(_)));
+        called_off.insert("ns/s".to_owned(), runs("u", "Failed").remove("ns/r").unwrap());
+        assert!(matches!(judge(&called_off, "u", "Failed"), Look::Found(_)));
     }
 
     #[test]

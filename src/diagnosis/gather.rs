@@ -45,6 +45,8 @@ pub struct Scene<'a> {
     pub step: &'a str,
     /// The namespace that the check works in.
     pub namespace: &'a str,
+    /// Whether it was ever there: that a namespace is missing tells nothing where the check has not made it, or needs none.
+    pub namespace_used: bool,
     /// The run's id, where the namespace is shared with others: only what has it in its name or labels is looked at.
     pub only_of_run: Option<&'a str>,
 }
@@ -123,7 +125,9 @@ impl Gatherer<'_> {
         }
         match namespace {
             Ok(namespace) => evidence.objects.push(Object(trimmed(namespace, "Namespace"))),
-            Err(Answer::NotFound(_)) => drop(evidence.listed.insert("Namespace".to_owned())),
+            Err(Answer::NotFound(_)) if self.scene.namespace_used => {
+                evidence.listed.insert("Namespace".to_owned());
+            }
             Err(_) => {}
         }
         let mut events: Vec<Value> = taken(evidence, "events", events);

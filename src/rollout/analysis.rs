@@ -54,7 +54,12 @@ pub struct JobProvider {
     status = "AnalysisRunStatus",
     schema = "disabled"
 )]
-pub struct AnalysisRunSpec {}
+#[serde(default)]
+pub struct AnalysisRunSpec {
+    /// Whether the controller has called it off. It then ends `Successful` unless something failed before, and proves nothing:
+    /// <https://argo-rollouts.readthedocs.io/en/stable/features/analysis/>
+    pub terminate: bool,
+}
 
 /// How a run stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

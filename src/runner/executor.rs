@@ -122,6 +122,7 @@ impl Run<'_> {
                     check: name,
                     step: "clean-up",
                     namespace: &cx.scratch.namespace,
+                    namespace_used: cx.scratch.has_touched(),
                     only_of_run: run,
                 };
                 failure = Some(diagnosis::explain(&cx.client, &scene, left).await);

@@ -118,7 +118,7 @@ impl World {
 
     /// Lets time pass between two looks at what another program does.
     pub(crate) fn pause(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Runs `body` while a component is stopped; it is started again whatever becomes of it.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use serde_json::Value;
-use test_cluster::{ADD_ONS, Cluster, Error, Options, Profile, Progress, Result};
+use test_cluster::{ADD_ONS, Cluster, Error, Options, OutsideServices, Profile, Progress, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -99,6 +99,8 @@ async fn test(
         command.arg("--report").arg(format!("{format}={}", folder().join(file).display()));
     }
     command.envs(cluster.harness_environment(reference));
+    let outside = OutsideServices::of_cluster(NAME)?;
+    command.envs(outside.environment());
     let failed = |source| Error::Start { program: binary.display().to_string(), source };
     let mut child = command.spawn().map_err(failed)?;
     let status = interrupts.wait(&mut child).await.map_err(failed)?;
