@@ -1,6 +1,6 @@
 //! Argo Rollouts: what a Rollout is, how it stands, and what can be done with it.
 //!
-//! [`State`] reads a Rollout; [`plan`] says what an [`Operation`] would patch, or why it may not be done; [`perform`] does it. None of
+//! [`State`] reads a Rollout; [`plan()`] says what an [`Operation`] would patch, or why it may not be done; [`perform`] does it. None of
 //! them knows of checks, so that `test rollouts` and the bulk operations share them.
 //!
 //! Semantics: those of `kubectl argo rollouts` v1.10.1
