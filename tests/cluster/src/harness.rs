@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::components::NODE_TAINT;
 use crate::{Cluster, Result, containers, image};
 
 const REPOSITORY: &str = "kibertas.local/kibertas-rs";
@@ -46,6 +47,7 @@ impl Cluster {
             ("KIBERTAS_ROLLOUTS_TRAFFIC_ROUTER", "traefik".to_owned()),
             ("NODE_LABEL_KEY", "pool".to_owned()),
             ("NODE_LABEL_VALUE", "spot".to_owned()),
+            ("KIBERTAS_AUTOSCALER_TOLERATIONS", NODE_TAINT.to_owned()),
         ];
         if self.has("otel-collector") {
             let s3 = self.s3();

@@ -11,7 +11,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use super::super::run::{self, Report, Running};
-use super::super::world::{Environment, World, alone, on_whole};
+use super::super::world::{Environment, World, alone};
 
 /// The key of the label; its value is the trial's name, so that trials do not meet.
 pub(super) const KEY: &str = "trial";
@@ -26,16 +26,7 @@ pub(super) struct Ground<'w> {
     folder: tempfile::TempDir,
 }
 
-/// A trial beside others.
-pub(super) fn beside(
-    world: &Arc<World>,
-    name: &'static str,
-    body: impl FnOnce(&Ground) -> Result<(), Failed> + Send + 'static,
-) -> Trial {
-    on_whole(world, format!("autoscaler::{name}"), move |world| Ground::hold(world, name, body))
-}
-
-/// A trial that stops something, and so has the cluster for itself.
+/// A trial that has the cluster for itself: on its nodes, which kwok plays, pods of other checks would only seem to run.
 pub(super) fn by_itself(
     world: &Arc<World>,
     name: &'static str,

@@ -30,6 +30,9 @@ const KARPENTER: GoTool = GoTool {
 const NAMESPACE: &str = "karpenter";
 const HEALTH_PORT: u16 = 18081;
 
+/// The taint of the nodes that Karpenter makes here: kwok plays them, and a pod that has to do something would only seem to run.
+pub(crate) const NODE_TAINT: &str = "kibertas.test/played";
+
 pub(crate) struct Karpenter;
 
 #[async_trait]
@@ -71,6 +74,7 @@ impl Component for Karpenter {
                             {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["spot", "on-demand"]},
                         ],
                         "expireAfter": "Never",
+                        "taints": [{"key": NODE_TAINT, "effect": "NoSchedule"}],
                     },
                 },
                 "disruption": {

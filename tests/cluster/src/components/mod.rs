@@ -29,6 +29,7 @@ use crate::component::{Component, Profile};
 use crate::tool::GoTool;
 use crate::{Error, Result};
 
+pub(crate) use karpenter::NODE_TAINT;
 pub(crate) use kubernetes::KUBERNETES;
 pub(crate) use versitygw::s3;
 
