@@ -186,7 +186,7 @@ fn replica_on_an_old_node(ground: &Ground) -> Result<(), Failed> {
     let other = "trial=elsewhere";
     let old = ground.node("old", |node| node["metadata"]["labels"][KEY] = json!("elsewhere"))?;
     // Kubernetes tells the time of a creation in whole seconds: in the same one the node is not known to be the older.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    ground.world.wait(async { tokio::time::sleep(std::time::Duration::from_millis(1100)).await });
     let label = format!("{KEY}={}", ground.label);
     let relabel = || ground.kubectl(&["label", "node", &old, "--overwrite", &label]).map(drop);
     let words = ["all replicas run on old nodes", &old, "the node is older than the Deployment"];
