@@ -131,7 +131,7 @@ impl Board {
         self.trouble.borrow().clone()
     }
 
-    fn put(&self, key: Key, rollout: Option<Rollout>) {
+    pub(super) fn put(&self, key: Key, rollout: Option<Rollout>) {
         // What nobody reads here weighs more than the rest.
         let rollout = rollout.map(|mut rollout| {
             rollout.metadata.managed_fields = None;

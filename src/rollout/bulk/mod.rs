@@ -181,15 +181,17 @@ impl Bulk {
         };
         let key = &planned.key;
         let api: Api<Rollout> = Api::namespaced(self.client.clone(), &key.namespace);
-        let operate = async |operation: Operation| {
-            let look = async |stale: Option<&str>| self.judgeable(key, operation, stale, deadline).await;
+        let operate = async |operation: Operation, floor: Option<u64>| {
+            let look = async |stale: Option<&str>| self.judgeable(key, operation, stale, floor, deadline).await;
             perform_seen(&api, operation, deadline, look).await
         };
-        if retry_first {
-            operate(Operation::Retry).await?;
+        let mut floor = None;
+        if retry_first && let Effect::Patched(retried) = operate(Operation::Retry, None).await? {
+            // The watch may still show the aborted state, which the next operation would be refused for.
+            floor = watching::version(&retried);
         }
         match (self.task, revision) {
-            (Task::Operate(operation), _) => operate(operation).await,
+            (Task::Operate(operation), _) => operate(operation, floor).await,
             (Task::Undo { .. }, Some(revision)) => match self.board.now(key) {
                 Some(rollout) => history::undo(&self.client, &rollout, revision, deadline).await,
                 None => Err(watching::gone(key)),
@@ -225,3 +227,6 @@ impl Bulk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

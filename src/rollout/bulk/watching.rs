@@ -19,6 +19,11 @@ pub(super) fn version(rollout: &Rollout) -> Option<u64> {
     rollout.resource_version().and_then(|version| version.parse().ok())
 }
 
+/// Whether it is a state from before the version `floor`.
+fn is_older(rollout: &Rollout, floor: Option<u64>) -> bool {
+    floor.zip(version(rollout)).is_some_and(|(floor, version)| version < floor)
+}
+
 /// The error of a Rollout that is not there.
 pub(super) fn gone(key: &Key) -> OperationError {
     OperationError::Call {
@@ -28,19 +33,21 @@ pub(super) fn gone(key: &Key) -> OperationError {
 }
 
 impl Bulk {
-    /// The Rollout as soon as the operation can be judged, and not in the state that is known to be out of date.
+    /// The Rollout as soon as the operation can be judged: not in the state that is known to be out of date, nor in one older than
+    /// `floor`, the version that this command has itself written last.
     pub(super) async fn judgeable(
         &self,
         key: &Key,
         operation: Operation,
         stale: Option<&str>,
+        floor: Option<u64>,
         deadline: Instant,
     ) -> Result<Rollout, OperationError> {
         let mut seen = self.board.follow(key);
         loop {
             let rollout = seen.borrow_and_update().clone().ok_or_else(|| gone(key))?;
             let mut last = None;
-            if rollout.resource_version().as_deref() != stale {
+            if rollout.resource_version().as_deref() != stale && !is_older(&rollout, floor) {
                 match operation.waits_for(&State::of(&rollout).currency) {
                     None => return Ok(Rollout::clone(&rollout)),
                     Some(pending) => last = Some(OperationError::NotObserved { operation, pending: pending.clone() }),
@@ -71,8 +78,7 @@ impl Bulk {
         loop {
             let now = seen.borrow_and_update().clone();
             let Some(rollout) = now else { return Err((Verdict::Failed, "it was deleted meanwhile".to_owned())) };
-            let is_older = floor.zip(version(&rollout)).is_some_and(|(floor, version)| version < floor);
-            if !is_older {
+            if !is_older(&rollout, floor) {
                 match goal.look(&rollout) {
                     Standing::Reached(text) => return Ok(text),
                     Standing::Lost(text) => return Err((Verdict::Failed, text)),
