@@ -1,10 +1,10 @@
 //! A comparison as one self-contained page: both sides' timelines, step below step, on one axis per check.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 use super::terminal::time;
 use super::{Cell, Comparison, Judgement, PairedCheck, ratio};
-use crate::report::html::POLICY;
+use crate::report::html::head;
 use crate::report::line::sign;
 use crate::report::printable::one_line;
 use crate::verdict::Verdict;
@@ -17,15 +17,7 @@ pub fn render(comparison: &Comparison) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (title) }
-                style { (PreEscaped(include_str!("style.css"))) }
-            }
+            (head(&title, &html! {}, include_str!("style.css")))
             body {
                 h1 { span.b { (one_line(&b.label)) } " beside " span.a { (one_line(&a.label)) } }
                 @if worse.is_empty() { p.good { "Nothing is worse." } } @else {

@@ -72,7 +72,7 @@ impl Drop for Application<'_> {
         let namespace = ["delete", "namespace", "kibertas", "--ignore-not-found", "--timeout=120s"];
         for args in [gone.as_slice(), namespace.as_slice()] {
             if let Err(error) = self.world.kubectl(args) {
-                eprintln!("{}", error.message().unwrap_or("the trial's application stays"));
+                eprintln!("the trial's application stays: {error}");
             }
         }
     }

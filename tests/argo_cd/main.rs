@@ -23,10 +23,8 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Some trials stop what others need.
     arguments.test_threads = Some(1);
-    if arguments.list {
-        return libtest_mimic::run(&arguments, trials(&Arc::new(World::unused()))).exit_code();
-    }
-    let world = match World::up() {
+    let world = if arguments.list { World::unused() } else { World::up() };
+    let world = match world {
         Ok(world) => Arc::new(world),
         Err(error) => {
             eprintln!("error: the test cluster is needed and does not come up: {error}");

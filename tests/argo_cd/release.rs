@@ -55,7 +55,7 @@ impl Drop for Release<'_> {
         let _ = self.world.helm(&["uninstall", "proofs", "--namespace", self.namespace, "--ignore-not-found"]);
         let namespace = ["delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s"];
         if let Err(error) = self.world.kubectl(&namespace) {
-            eprintln!("{}", error.message().unwrap_or("the release's namespace stays"));
+            eprintln!("the release's namespace stays: {error}");
         }
     }
 }

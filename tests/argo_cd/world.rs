@@ -1,5 +1,6 @@
 //! The cluster with Argo CD, and the program's image in it.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,45 +10,28 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
-use test_cluster::{Cluster, Profile, Progress};
-use tokio::runtime::Runtime;
+use test_cluster::{Blocking, Profile, Progress};
 
 /// The cluster and what is the same for all trials.
 pub(crate) struct World {
-    cluster: Option<Cluster>,
+    cluster: Blocking,
     image: String,
     helm: PathBuf,
-    runtime: Runtime,
 }
 
 impl World {
     /// Brings the cluster up, or makes sure that it is.
-    pub(crate) fn up() -> Result<Self, Box<dyn std::error::Error>> {
-        let runtime = Runtime::new()?;
+    pub(crate) fn up() -> Result<Self, test_cluster::Error> {
+        let cluster = Blocking::up("argo-cd", Profile::Full, &["argo-cd"])?;
         let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
-        let (cluster, image, helm) = runtime.block_on(async {
-            let progress = Progress::plain();
-            let cluster = Cluster::up("argo-cd", Profile::Full, &["argo-cd"], &progress).await?;
-            let image = cluster.load_harness(program).await?;
-            Ok::<_, test_cluster::Error>((cluster, image, test_cluster::program("helm", &progress).await?))
-        })?;
-        Ok(Self { cluster: Some(cluster), image, helm, runtime })
+        let image = cluster.wait(cluster.cluster().load_harness(program))?;
+        let helm = cluster.wait(test_cluster::program("helm", &Progress::plain()))?;
+        Ok(Self { cluster, image, helm })
     }
 
     /// A world to list trials by; none of them runs.
-    pub(crate) fn unused() -> Self {
-        let runtime = Runtime::new().expect("a runtime");
-        Self { cluster: None, image: String::new(), helm: PathBuf::new(), runtime }
-    }
-
-    /// The cluster.
-    pub(crate) fn cluster(&self) -> &Cluster {
-        self.cluster.as_ref().expect("trials run with a cluster")
-    }
-
-    /// Waits for something of the cluster.
-    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+    pub(crate) fn unused() -> Result<Self, test_cluster::Error> {
+        Ok(Self { cluster: Blocking::unused()?, image: String::new(), helm: PathBuf::new() })
     }
 
     /// The chart's values under which it runs `checks` in this cluster, with `more` on top.
@@ -65,32 +49,12 @@ impl World {
         values
     }
 
-    /// Kubectl as the admin; its output, or its error as the trial's.
-    pub(crate) fn kubectl(&self, args: &[&str]) -> Result<String, Failed> {
-        self.run(Path::new("kubectl"), args)
-    }
-
     /// Helm as the admin; its output, with the logs of hooks, or its error as the trial's.
     pub(crate) fn helm(&self, args: &[&str]) -> Result<String, Failed> {
-        self.run(&self.helm, args)
-    }
-
-    fn run(&self, program: &Path, args: &[&str]) -> Result<String, Failed> {
-        let output = self.wait(async { self.cluster().command(program).args(args).output().await })?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        if !output.status.success() {
-            return Err(format!("{} {args:?}: {said}{errors}", program.display()).into());
-        }
+        let output = self.wait(async { self.cluster().command(&self.helm).args(args).output().await })?;
         // Helm prints the logs of its hooks beside its own output.
-        Ok(if program == self.helm { said + &errors } else { said })
-    }
-
-    /// Applies an object as the admin.
-    pub(crate) fn apply(&self, object: &Value) -> Result<(), Failed> {
-        let file = tempfile::NamedTempFile::new()?;
-        std::fs::write(file.path(), object.to_string())?;
-        self.kubectl(&["apply", "-f", &file.path().to_string_lossy()]).map(drop)
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        if output.status.success() { Ok(said.into_owned()) } else { Err(format!("helm {args:?}: {said}").into()) }
     }
 
     /// An interface to the objects of a kind, such as `batch/v1/Job`, in a namespace.
@@ -126,27 +90,15 @@ impl World {
 
     /// The namespaces of runs that are there.
     pub(crate) fn left(&self) -> Result<String, Failed> {
-        self.kubectl(&["get", "namespaces", "-l", "kibertas.dev/run", "-o", "name"])
-    }
-
-    /// Stops a component for as long as the returned value lives.
-    pub(crate) fn stopped(&self, component: &'static str) -> Result<Stopped<'_>, Failed> {
-        self.wait(self.cluster().stop(component))?;
-        Ok(Stopped { world: self, component })
+        Ok(self.kubectl(&["get", "namespaces", "-l", "kibertas.dev/run", "-o", "name"])?)
     }
 }
 
-/// Starts the component again, whatever became of the trial.
-pub(crate) struct Stopped<'w> {
-    world: &'w World,
-    component: &'static str,
-}
+impl Deref for World {
+    type Target = Blocking;
 
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = self.world.wait(self.world.cluster().start(self.component)) {
-            eprintln!("{} does not start again: {error}", self.component);
-        }
+    fn deref(&self) -> &Blocking {
+        &self.cluster
     }
 }
 

@@ -39,7 +39,7 @@ impl Account {
             {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
              "roleRef": role, "subjects": [subject]},
         ]});
-        world.apply(&objects, self.folder.path())
+        Ok(world.apply(&objects)?)
     }
 
     /// What the program runs with to be this account.

@@ -44,9 +44,8 @@ fn request_denied(world: &World) -> Result<(), Failed> {
         }
     }
     world.kubectl(&["delete", BINDING])?;
-    let folder = tempfile::tempdir()?;
     let outcome = deny_and_report(world);
-    world.apply(&binding, folder.path())?;
+    world.apply(&binding)?;
     outcome
 }
 

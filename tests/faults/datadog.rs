@@ -49,7 +49,6 @@ fn arriving(world: &World) -> Result<(), Failed> {
 
 /// A `DaemonSet` as the agent's chart makes it, whose image is nowhere.
 fn agent_without_pods(world: &World) -> Result<(), Failed> {
-    let scratch = tempfile::tempdir()?;
     let labels = json!({"app": "datadog", "app.kubernetes.io/name": "datadog"});
     let container = json!({"name": "agent", "image": "registry.invalid/agent:7"});
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
@@ -59,7 +58,7 @@ fn agent_without_pods(world: &World) -> Result<(), Failed> {
          "spec": {"selector": {"matchLabels": {"app": "datadog"}},
                   "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}},
     ]});
-    world.apply(&objects, scratch.path())?;
+    world.apply(&objects)?;
     let outcome = against(world, Agent::of_cluster("blue").stopped_ago(600)).and_then(|report| {
         let words = [
             "the newest point is 10 min old",

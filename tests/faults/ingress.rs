@@ -86,12 +86,11 @@ fn another_back_end(world: &World) -> Result<(), Failed> {
 struct Bystander<'w> {
     world: &'w World,
     namespace: String,
-    folder: tempfile::TempDir,
 }
 
 impl<'w> Bystander<'w> {
     fn create(world: &'w World, name: &str, host: &str, annotations: &Value) -> Result<Self, Failed> {
-        let bystander = Self { world, namespace: format!("bystander-{name}"), folder: tempfile::tempdir()? };
+        let bystander = Self { world, namespace: format!("bystander-{name}") };
         let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
         bystander.apply(&[
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": bystander.namespace}}),
@@ -118,19 +117,20 @@ impl<'w> Bystander<'w> {
                    "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}),
         ])?;
         let wait = ["wait", "-n", &self.namespace, "pod/web", "--for=condition=Ready", "--timeout=60s"];
-        world.kubectl(&wait).map(drop)
+        world.kubectl(&wait)?;
+        Ok(())
     }
 
     fn apply(&self, items: &[Value]) -> Result<(), Failed> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        self.world.apply(&list, self.folder.path())
+        Ok(self.world.apply(&list)?)
     }
 }
 
 impl Drop for Bystander<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.world.kubectl(&["delete", "namespace", &self.namespace, "--timeout=60s"]) {
-            eprintln!("{} stays: {}", self.namespace, error.message().unwrap_or_default());
+            eprintln!("{} stays: {error}", self.namespace);
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 /// The namespaces of a run that are there, by its id.
 fn left(world: &World, run: &str) -> Result<String, Failed> {
     let selector = format!("kibertas.dev/run={run}");
-    world.kubectl(&["get", "namespaces", "-l", &selector, "-o", "name"])
+    Ok(world.kubectl(&["get", "namespaces", "-l", &selector, "-o", "name"])?)
 }
 
 fn sigterm(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
@@ -94,13 +94,12 @@ fn sigterm(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
 
 fn sigkill(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
     // Like ours, but not ours: a release of the chart, and another tool's namespace.
-    let folder = tempfile::tempdir()?;
     let bystander = |name: &str, labels: serde_json::Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
         bystander("bystander-release", json!({"app.kubernetes.io/managed-by": "kibertas-rs"})),
         bystander("bystander-other", json!({"app.kubernetes.io/managed-by": "other", "kibertas.dev/run": "abc"})),
     ]});
-    world.apply(&objects, folder.path())?;
+    world.apply(&objects)?;
     let mut running = run::start(&world.environment(), args)?;
     running.until(step)?;
     running.signal("KILL")?;

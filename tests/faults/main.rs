@@ -27,11 +27,8 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Trials mostly wait; those that break something for others hold a lock.
     arguments.test_threads.get_or_insert(4);
-    if arguments.list {
-        let names = trials(&Arc::new(World::unused()));
-        return libtest_mimic::run(&arguments, names).exit_code();
-    }
-    let world = match World::up() {
+    let world = if arguments.list { World::unused() } else { World::up() };
+    let world = match world {
         Ok(world) => Arc::new(world),
         Err(error) => {
             eprintln!("error: the test cluster is needed and does not come up: {error}");

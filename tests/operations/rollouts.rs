@@ -59,7 +59,7 @@ impl Room<'_> {
     /// Gives them another version.
     pub(crate) fn update(&self, names: &[&str], version: &str, strategy: Strategy) -> Result<(), Failed> {
         let items: Vec<Value> = names.iter().map(|name| rollout(&self.namespace, name, version, strategy)).collect();
-        self.world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}))
+        Ok(self.world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}))?)
     }
 
     /// Makes Rollouts that wait at the first pause of an update.

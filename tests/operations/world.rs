@@ -1,5 +1,6 @@
 //! The cluster that trials share, the two programs, and a namespace for each trial.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,68 +8,47 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
-use test_cluster::{Cluster, Profile, Progress};
-use tokio::runtime::Runtime;
+use test_cluster::{Blocking, Profile};
 
 /// The label of the node that kwok plays, and its taint, so that nobody else's pods go there.
 pub(crate) const NODE: &str = "kibertas-operations";
 
 /// The shared cluster.
 pub(crate) struct World {
-    cluster: Option<Cluster>,
-    runtime: Runtime,
+    cluster: Blocking,
     whole: RwLock<()>,
 }
 
 impl World {
     /// Brings the cluster up, or makes sure that it is.
-    pub(crate) fn up() -> Result<Self, Box<dyn std::error::Error>> {
-        let runtime = Runtime::new()?;
+    pub(crate) fn up() -> Result<Self, test_cluster::Error> {
         let cluster = match std::env::var("KIBERTAS_TEST_CLUSTER") {
-            Ok(name) => runtime.block_on(Cluster::find(&name))?,
-            Err(_) => {
-                let with = ["argo-rollouts", "kwok"];
-                runtime.block_on(Cluster::up("operations", Profile::Core, &with, &Progress::plain()))?
-            }
+            Ok(name) => Blocking::find(&name)?,
+            Err(_) => Blocking::up("operations", Profile::Core, &["argo-rollouts", "kwok"])?,
         };
-        let world = Self { cluster: Some(cluster), runtime, whole: RwLock::default() };
+        let world = Self { cluster, whole: RwLock::default() };
         let room = json!({"cpu": "1000", "memory": "1000Gi", "pods": "5000"});
         let node = json!({"apiVersion": "v1", "kind": "Node",
             "metadata": {"name": NODE, "labels": {"kwok.x-k8s.io/node": "fake", NODE: "yes"}},
             "spec": {"taints": [{"key": NODE, "effect": "NoSchedule"}]},
             "status": {"capacity": room, "allocatable": room}});
-        world.apply(&node).map_err(|failed| failed.message().unwrap_or_default().to_owned())?;
+        world.apply(&node)?;
         Ok(world)
     }
 
     /// A world to list trials by; none of them runs.
-    pub(crate) fn unused() -> Result<Self, Box<dyn std::error::Error>> {
-        Ok(Self { cluster: None, runtime: Runtime::new()?, whole: RwLock::default() })
-    }
-
-    fn cluster(&self) -> &Cluster {
-        self.cluster.as_ref().expect("trials run with a cluster")
+    pub(crate) fn unused() -> Result<Self, test_cluster::Error> {
+        Ok(Self { cluster: Blocking::unused()?, whole: RwLock::default() })
     }
 
     /// A program of the cluster's, such as the plugin, to its end.
     pub(crate) fn program(&self, program: &str, args: &[&str]) -> Result<Output, Failed> {
-        Ok(self.runtime.block_on(async { self.cluster().command(program).args(args).output().await })?)
+        Ok(self.wait(async { self.cluster().command(program).args(args).output().await })?)
     }
 
-    /// Kubectl as the admin; its output, or its error as the trial's.
-    pub(crate) fn kubectl(&self, args: &[&str]) -> Result<String, Failed> {
-        let output = self.program("kubectl", args)?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(format!("kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
-    }
-
-    /// Applies objects as the admin.
-    pub(crate) fn apply(&self, objects: &Value) -> Result<(), Failed> {
-        let file = tempfile::NamedTempFile::new()?;
-        std::fs::write(file.path(), objects.to_string())?;
-        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.path().to_string_lossy()]).map(drop)
+    /// Applies objects as the admin, also over what the plugin has patched.
+    pub(crate) fn apply(&self, objects: &Value) -> Result<(), test_cluster::Error> {
+        self.apply_with(&["--server-side", "--force-conflicts"], objects)
     }
 
     /// An object as JSON.
@@ -118,7 +98,7 @@ impl World {
 
     /// Lets time pass between two looks at what another program does.
     pub(crate) fn pause(&self, time: Duration) {
-        self.runtime.block_on(async { tokio::time::sleep(time).await });
+        self.wait(async { tokio::time::sleep(time).await });
     }
 
     /// Runs `body` while a component is stopped; it is started again whatever becomes of it.
@@ -128,10 +108,18 @@ impl World {
         body: impl FnOnce() -> Result<T, Failed>,
     ) -> Result<T, Failed> {
         let _alone = self.whole.write().unwrap_or_else(PoisonError::into_inner);
-        self.runtime.block_on(self.cluster().stop(component))?;
+        self.wait(self.cluster().stop(component))?;
         let outcome = body();
-        self.runtime.block_on(self.cluster().start(component))?;
+        self.wait(self.cluster().start(component))?;
         outcome
+    }
+}
+
+impl Deref for World {
+    type Target = Blocking;
+
+    fn deref(&self) -> &Blocking {
+        &self.cluster
     }
 }
 
@@ -185,7 +173,7 @@ impl Drop for Room<'_> {
     fn drop(&mut self) {
         let gone = self.world.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
         if let Err(error) = gone {
-            eprintln!("{} is left: {}", self.namespace, error.message().unwrap_or_default());
+            eprintln!("{} is left: {error}", self.namespace);
         }
     }
 }

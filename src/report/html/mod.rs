@@ -19,8 +19,24 @@ use crate::result::{CheckResult, RunResult};
 use crate::verdict::Verdict;
 
 /// Nothing but the page's own styles and its icon.
-pub(crate) const POLICY: &str =
+const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// The head of a page of ours: it has no script, and asks for nothing outside itself.
+pub(crate) fn head(title: &str, icon: &Markup, style: &'static str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="referrer" content="no-referrer";
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            title { (title) }
+            (icon)
+            style { (PreEscaped(style)) }
+        }
+    }
+}
 
 /// The whole page.
 pub(crate) fn render(result: &RunResult) -> String {
@@ -28,16 +44,7 @@ pub(crate) fn render(result: &RunResult) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" data-verdict=(result.verdict) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (title) }
-                link rel="icon" href=(icon(result.verdict));
-                style { (PreEscaped(include_str!("style.css"))) }
-            }
+            (head(&title, &html! { link rel="icon" href=(icon(result.verdict)); }, include_str!("style.css")))
             body {
                 a.skip href="#checks" { "To the checks" }
                 (masthead(result))

@@ -88,8 +88,7 @@ async fn test(
     interrupts: &mut Interrupts,
 ) -> Result<ExitCode> {
     let reports = [("json", "report.json"), ("junit", "report.xml"), ("html", "report.html")];
-    std::fs::create_dir_all(folder())
-        .map_err(|source| Error::Start { program: "the folder of reports".to_owned(), source })?;
+    std::fs::create_dir_all(folder()).map_err(|source| Error::File { action: "create", path: folder(), source })?;
     let mut command = Command::new(binary);
     command.arg("test");
     // What is asked for may be flags only: then for all checks.

@@ -18,6 +18,7 @@
 #![cfg(target_os = "linux")]
 
 mod address;
+mod blocking;
 mod cluster;
 mod command;
 mod component;
@@ -46,6 +47,7 @@ mod state;
 mod tool;
 mod up;
 
+pub use blocking::{Blocking, Stopped};
 pub use cluster::{Cluster, ComponentStatus, S3, Status};
 pub use component::{Component, Facts, Profile};
 pub use components::{ALL as COMPONENTS, named as component};

@@ -23,7 +23,6 @@ pub(super) struct Ground<'w> {
     pub(super) world: &'w World,
     /// The value of the trial's label.
     pub(super) label: &'static str,
-    folder: tempfile::TempDir,
 }
 
 /// A trial that has the cluster for itself: on its nodes, which kwok plays, pods of other checks would only seem to run.
@@ -41,7 +40,7 @@ impl<'w> Ground<'w> {
         label: &'static str,
         body: impl FnOnce(&Ground) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
-        let ground = Ground { world, label, folder: tempfile::tempdir()? };
+        let ground = Ground { world, label };
         let outcome = body(&ground);
         let cleared = ground.clear();
         outcome.and(cleared)
@@ -52,7 +51,8 @@ impl<'w> Ground<'w> {
         let selector = format!("{KEY}={}", self.label);
         let patience = format!("--timeout={}s", PATIENCE.as_secs());
         let kinds = "nodepools.karpenter.sh,nodeclaims.karpenter.sh,nodes";
-        self.world.kubectl(&["delete", kinds, "--selector", &selector, &patience]).map(drop)
+        self.world.kubectl(&["delete", kinds, "--selector", &selector, &patience])?;
+        Ok(())
     }
 
     /// Makes a NodePool whose nodes carry the trial's label, after `change`.
@@ -93,11 +93,11 @@ impl<'w> Ground<'w> {
     }
 
     pub(super) fn apply(&self, object: &Value) -> Result<(), Failed> {
-        self.world.apply(object, self.folder.path())
+        Ok(self.world.apply(object)?)
     }
 
     pub(super) fn kubectl(&self, args: &[&str]) -> Result<String, Failed> {
-        self.world.kubectl(args)
+        Ok(self.world.kubectl(args)?)
     }
 
     /// The program's environment, with the trial's label.
@@ -144,14 +144,14 @@ impl<'w> Ground<'w> {
     pub(super) fn bind(&self, node: &str) -> Result<(), Failed> {
         let pod = self.waiting_replica()?;
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let file = self.folder.path().join("binding.json");
+        let file = tempfile::NamedTempFile::new()?;
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding",
             "metadata": {"name": name, "namespace": namespace},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         });
-        std::fs::write(&file, binding.to_string())?;
+        std::fs::write(file.path(), binding.to_string())?;
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/binding");
-        self.kubectl(&["create", "--raw", &path, "--filename", &file.to_string_lossy()]).map(drop)
+        self.kubectl(&["create", "--raw", &path, "--filename", &file.path().to_string_lossy()]).map(drop)
     }
 }
