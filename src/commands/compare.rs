@@ -4,14 +4,22 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use super::UsageError;
+use crate::cli::Global;
 use crate::cli::compare::{CompareArgs, ComparisonFormat};
 use crate::compare::{self, Comparison, baseline};
 use crate::exit;
+use crate::place::S3Access;
 use crate::report::wants_colours;
 
 /// Reads both sides, writes the comparison, and answers by what is worse.
-pub(super) fn run(args: &CompareArgs) -> Result<u8, UsageError> {
-    let (a, b) = (baseline::read(&args.a)?, baseline::read(&args.b)?);
+pub(super) async fn run(global: &Global, args: &CompareArgs) -> Result<u8, UsageError> {
+    // A comparison of files needs no configuration, so a wrong one does not stop it.
+    let access = if baseline::needs_s3(&args.a) || baseline::needs_s3(&args.b) {
+        S3Access::of(&super::configuration(&super::sources(global)?)?.core)
+    } else {
+        S3Access::default()
+    };
+    let (a, b) = (baseline::read(&args.a, &access).await?, baseline::read(&args.b, &access).await?);
     let comparison = Comparison::of(&a, &b).map_err(|error| UsageError::Flag(error.to_string()))?;
     let to_stdout = args.out == Path::new("-");
     let text = match args.to {

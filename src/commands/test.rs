@@ -15,7 +15,7 @@ use crate::checks;
 use crate::cli::{Global, Output, TestArgs};
 use crate::cluster::sweep::{Fate, Which, sweep};
 use crate::cluster::{Access, Cluster, RunId};
-use crate::compare::baseline;
+use crate::compare::baseline::Baselines;
 use crate::config::{Config, Sources};
 use crate::event::{Bus, Event, Sink};
 use crate::exit;
@@ -50,14 +50,18 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
         let given = if args.no_dns_check { "--no-dns-check" } else { "--ingress-class-name" };
         return Err(UsageError::Flag(format!("{given} is for the check ingress, which is not asked for")));
     }
-    let publisher = Publisher::of(&config.core)?;
+    let publisher = Publisher::of(&config.core).await?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &config.core)?) };
     let before = Baseline::find(&args, &config)?;
     let sinks = sinks(&args, termination_log)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
+    let kept = Baselines::of(&config.core, &cluster.client).await?;
+    if let Some(kept) = &kept {
+        kept.prove().await?;
+    }
     // The last result has to be read before this one is kept.
-    let before = before.read(&cluster.target.name)?;
+    let before = before.read(&cluster.target.name, &config, kept.as_ref()).await?;
     let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
     let redactor = Redactor::new(secrets.chain(audience.iter().flat_map(Audience::secrets)));
     let interruption = Interruption::default();
@@ -106,9 +110,12 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
         results = work => results,
         () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
-    if let Some(folder) = &config.core.baselines {
-        for result in &results {
-            baseline::keep(folder, result, config.core.baselines_kept)?;
+    for result in &results {
+        // What cannot be kept changes no verdict.
+        if let Some(kept) = &kept
+            && let Err(error) = kept.keep(result).await
+        {
+            tracing::warn!("{}", redactor.clean_text(&format!("the result is not kept as a baseline: {error}")));
         }
     }
     let code = exit::of_run(Verdict::worst(results.iter().map(|result| result.verdict)), interruption.signal());

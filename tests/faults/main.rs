@@ -12,6 +12,7 @@ mod datadog;
 mod fluent;
 mod ingress;
 mod interruption;
+mod published;
 mod rollouts;
 mod run;
 mod world;
@@ -46,6 +47,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         autoscaler::trials,
         datadog::trials,
         fluent::trials,
+        published::trials,
         access::trials,
         interruption::trials,
     ];

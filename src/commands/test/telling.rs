@@ -23,7 +23,7 @@ pub(super) async fn tell(
     let mut before = None;
     let mut report = None;
     if let Some(publisher) = publisher {
-        before = match publisher.before(&result.target.name) {
+        before = match publisher.before(&result.target.name).await {
             Ok(before) => before,
             Err(error) => {
                 complain(
@@ -34,7 +34,7 @@ pub(super) async fn tell(
             }
         };
         // Before the messages: what they link to is there when they arrive.
-        match publisher.publish(&result) {
+        match publisher.publish(&result).await {
             Ok(()) => report = Some(publisher.link(&result)),
             Err(error) => complain(&mut result, format!("the reports are not published: {error}")),
         }
@@ -51,7 +51,7 @@ pub(super) async fn tell(
     }
     // Once more with what did not arrive.
     if let Some(publisher) = publisher.filter(|_| report.is_some())
-        && let Err(error) = publisher.publish(&result)
+        && let Err(error) = publisher.publish(&result).await
     {
         complain(&mut result, format!("the reports are published without the last notes: {error}"));
     }

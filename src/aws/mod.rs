@@ -1,0 +1,6 @@
+//! AWS: the way to its services, and what their answers mean.
+
+mod connection;
+pub mod refusal;
+
+pub use self::connection::{Keys, NoRegion, Way};
