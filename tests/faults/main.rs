@@ -9,6 +9,7 @@ mod account;
 mod autoscaler;
 mod cert_manager;
 mod datadog;
+mod eks;
 mod fluent;
 mod ingress;
 mod interruption;
@@ -48,6 +49,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         datadog::trials,
         fluent::trials,
         published::trials,
+        eks::trials,
         access::trials,
         interruption::trials,
     ];
