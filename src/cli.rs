@@ -133,8 +133,8 @@ pub struct Targets {
         long,
         value_name = "TARGET",
         help_heading = "Cluster",
-        help = "A cluster: a name of targets: in the configuration, or context://NAME, in-cluster, argocd://NAMESPACE/CLUSTER, or \
-                argocd://NAMESPACE?LABEL=VALUE for all that Argo CD knows by these labels. Repeatable: all side by side"
+        help = "A cluster: a name of targets: in the configuration, or context://NAME, in-cluster, eks://REGION/CLUSTER, \
+                argocd://NAMESPACE/CLUSTER, or argocd://NAMESPACE?LABEL=VALUE for all that Argo CD knows by these labels. Repeatable: all side by side"
     )]
     pub target: Vec<String>,
 }
@@ -159,7 +159,7 @@ pub struct TestArgs {
     /// Also write a report: json, junit, html, markdown, prometheus or text, to a file or - for standard output. Repeatable.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTarget>,
-    /// Also publish all reports: to a folder, as CLUSTER/RUN/report.* and CLUSTER/latest/report.*.
+    /// Also publish all reports: to a folder or `s3://BUCKET/PREFIX`, as CLUSTER/RUN/report.* and CLUSTER/latest/report.*.
     #[arg(long, value_name = "PLACE")]
     pub publish: Option<String>,
     /// Tell nobody: no message, metrics or Events, whatever the configuration says.
@@ -174,8 +174,9 @@ pub struct TestArgs {
     /// Run so many times, one after another; every result goes to the baselines, and the last one to the reports.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub repeat: u16,
-    /// Compare with an earlier result: `last` of this cluster in the folder of `baselines`, or a report or folder of reports.
-    #[arg(long, value_name = "last|PATH")]
+    /// Compare with an earlier result: `last` of this cluster in `baselines`, or a report or folder of reports: a path, `s3://BUCKET/KEY` or
+    /// the URL of one.
+    #[arg(long, value_name = "last|PLACE")]
     pub baseline: Option<String>,
     /// With several clusters: compare the others with the first one.
     #[arg(long)]

@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod aws;
 pub mod check;
 #[path = "../checks/mod.rs"]
 pub mod checks;
@@ -27,6 +28,7 @@ pub mod exit;
 pub mod failure;
 pub mod logging;
 pub mod notify;
+pub mod place;
 pub mod probe;
 pub mod publish;
 pub mod redact;

@@ -72,6 +72,7 @@ fn grant_line(grant: &Grant) -> String {
     let place = match grant.scope {
         Scope::Namespace => "its namespace".to_owned(),
         Scope::Cluster => "the cluster".to_owned(),
+        Scope::Object { namespace, name: "" } => format!("`{namespace}`"),
         Scope::Object { namespace, name } => format!("`{namespace}/{name}` alone"),
     };
     let condition = |word: &str, of: Option<(&str, &str)>| match of {
@@ -129,6 +130,11 @@ fn the_settings_of_the_harness_are_listed() {
     text.push_str("\n### To explain failures\n\nWithout these a failure is told, but its cause may stay unknown.\n\n");
     text.push_str("| resource | verbs | where | what for |\n|---|---|---|---|\n");
     text.extend(kibertas::diagnosis::optional_grants().iter().map(grant_line));
+    text.push_str(
+        "\n### To keep baselines in the cluster\n\nOnly where `baselines` is `configmap://NAMESPACE/NAME`.\n\n",
+    );
+    text.push_str("| resource | verbs | where | what for |\n|---|---|---|---|\n");
+    text.extend(kibertas::compare::baseline::ring::GRANTS.iter().map(grant_line));
     written(&root().join("docs/settings.md"), &text);
 }
 

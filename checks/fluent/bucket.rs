@@ -1,32 +1,22 @@
 //! The bucket: pages of keys, and objects as streams. Nothing here writes or deletes.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Credentials, Intercept, Region, ResponseChecksumValidation, RuntimeComponents};
+use aws_sdk_s3::config::{ConfigBag, Intercept, ResponseChecksumValidation, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Builder, Connector};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use tokio::io::AsyncBufRead;
 use tokio_util::io::StreamReader;
 
 use super::content::TRANSFER;
-use super::refusal::{Answer, answer_of};
+use super::refusal::Answer;
 use super::settings::Settings;
-
-/// The region that servers other than AWS mostly have, where none is given.
-const USUAL_REGION: &str = "us-east-1";
-/// How long one connection may take to come about, and one reply to begin.
-const CONNECT: Duration = Duration::from_secs(5);
-const REPLY: Duration = Duration::from_secs(20);
+use crate::aws::Way;
+use crate::aws::refusal::answer_of;
 
 /// The bucket, and how much was asked of it.
 pub(super) struct Bucket {
@@ -85,36 +75,18 @@ impl Intercept for Clock {
 impl Bucket {
     /// Finds region and credentials; nothing is asked of the server yet.
     pub(super) async fn connect(settings: &Settings) -> Result<Self, Answer> {
-        // The same TLS as everywhere else in this program: rustls with ring, and the machine's certificates.
-        let http = Builder::new().build_with_connector_fn(|settings, components| {
-            let mut connector = Connector::builder()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .proxy_config(ProxyConfig::from_env());
-            connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-            connector.build()
-        });
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-        let usual = settings.endpoint.as_ref().map(|_| USUAL_REGION.to_owned());
-        // An endpoint of one's own has no instance to ask for its region.
-        if let Some(region) = settings.region.clone().or(usual) {
-            loader = loader.region(Region::new(region));
-        }
-        if let Some(keys) = &settings.keys {
-            let (id, secret) = (keys.id.as_str(), keys.secret.as_str());
-            loader = loader.credentials_provider(Credentials::new(id, secret, keys.token.clone(), None, "settings"));
-        }
-        let found = loader.load().await;
-        if found.region().is_none() {
-            let text = "no region: AWS_REGION is not set, and neither profile nor instance tells one";
-            return Err(Answer::Refused(text.to_owned()));
-        }
+        let way = Way {
+            region: settings.region.clone(),
+            endpoint: settings.endpoint.clone(),
+            keys: settings.keys.clone(),
+            profile: None,
+        };
+        let found = way.find().await.map_err(|error| Answer::Refused(error.to_string()))?;
         let clock = Clock::default();
         let mut config = aws_sdk_s3::config::Builder::from(&found)
             .force_path_style(settings.path_style)
             // Every step asks again by itself, and tells what it sees meanwhile.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(REPLY).build())
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .interceptor(clock.clone());
         if let Some(endpoint) = &settings.endpoint {

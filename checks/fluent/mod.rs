@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use self::bucket::Bucket;
 use self::listing::Listing;
 use self::path::Pattern;
-use self::refusal::Answer;
+use self::refusal::{Answer, failure_of};
 use self::search::Search;
 use self::settings::Settings;
 use crate::check::{About, Check, Grant, LongWait};
@@ -111,7 +111,7 @@ fn nonce(cx: &Context, cluster: &str) -> String {
 async fn reach(step: &Step, settings: &Settings, pattern: &Pattern) -> Result<(Bucket, Timestamp), Failure> {
     let expected = format!("to list s3://{}", settings.bucket);
     step.evidence("bucket", &settings.bucket);
-    let bucket = Bucket::connect(settings).await.map_err(|answer| answer.failure(&expected))?;
+    let bucket = Bucket::connect(settings).await.map_err(|answer| failure_of(&answer, &expected))?;
     let now = clock::now();
     // A policy may allow this prefix alone.
     let prefix = pattern.windows(now, now).remove(0).prefix;
@@ -125,7 +125,7 @@ async fn reach(step: &Step, settings: &Settings, pattern: &Pattern) -> Result<(B
         }
         Err(answer) => {
             blind = false;
-            Look::Never(Box::new(answer.failure(&expected)))
+            Look::Never(Box::new(failure_of(&answer, &expected)))
         }
     });
     let reached = reached.await;

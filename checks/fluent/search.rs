@@ -13,7 +13,7 @@ use super::bucket::{Bucket, Found};
 use super::content::{self, ContentError, Packing};
 use super::lines::{Scanner, Tally, Wanted};
 use super::listing::Listing;
-use super::refusal::{Answer, unreachable};
+use super::refusal::{Answer, failure_of, unreachable};
 use super::writer::Written;
 use crate::clock;
 use crate::cluster::Look;
@@ -202,7 +202,7 @@ impl<'b> Search<'b> {
             self.seen.blind = Some(text.clone());
             return Look::NotYet(format!("{}: {text}", self.bucket.name));
         }
-        self.ending(Look::Never(Box::new(answer.failure(expected))))
+        self.ending(Look::Never(Box::new(failure_of(answer, expected))))
     }
 
     /// One look: lists what is new, and reads what was not read before until `holds` is content.

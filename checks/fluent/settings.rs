@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lines::Wanted;
 use super::path::Pattern;
+use crate::aws::Keys;
 use crate::config::{Kind, Problem, Setting, Values};
 
 /// As much as a node's kubelet keeps of a container's log before it rotates it is 10 MiB; the lines stay well below.
@@ -130,20 +131,6 @@ pub(super) struct Settings {
     pub(super) flush_interval: Option<Duration>,
     pub(super) look_back: Duration,
     pub(super) allow_doubled: bool,
-}
-
-/// Credentials that were given, rather than found. They are never shown.
-#[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) id: String,
-    pub(super) secret: String,
-    pub(super) token: Option<String>,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Keys(***)")
-    }
 }
 
 impl Settings {

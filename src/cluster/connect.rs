@@ -177,6 +177,22 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// The cluster of a client that brings its credentials along.
+    pub(crate) async fn of_client(
+        client: Client,
+        server: String,
+        who: &str,
+        name: String,
+    ) -> Result<Self, ConnectError> {
+        match version(&client, &server, who).await {
+            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, context: None, kubernetes } }),
+            Err(Silence::Credentials(error)) => Err(ConnectError::Credentials { server, reason: innermost(&error) }),
+            Err(Silence::Told(error)) => Err(error),
+        }
+    }
+}
+
 /// Why a server's version is not known.
 enum Silence {
     Credentials(kube::client::AuthError),

@@ -4,17 +4,26 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use super::UsageError;
+use crate::cli::Global;
 use crate::cli::compare::{CompareArgs, ComparisonFormat};
 use crate::compare::{self, Comparison, baseline};
 use crate::exit;
+use crate::place::S3Access;
 use crate::report::wants_colours;
 use crate::result::RunResult;
 
 /// Reads both sides, writes the comparison, and answers by what is worse.
-pub(super) fn run(args: &CompareArgs) -> Result<u8, UsageError> {
+pub(super) async fn run(global: &Global, args: &CompareArgs) -> Result<u8, UsageError> {
+    // A comparison of files needs no configuration, so a wrong one does not stop it.
+    let access = if std::iter::once(&args.a).chain(&args.b).any(|side| baseline::needs_s3(side)) {
+        S3Access::of(&super::configuration(&super::sources(global)?)?.core)
+    } else {
+        S3Access::default()
+    };
+    let a = baseline::read(&args.a, &access).await?;
     let (a, b) = match &args.b {
-        Some(b) => (baseline::read(&args.a)?, baseline::read(b)?),
-        None => both(&args.a)?,
+        Some(b) => (a, baseline::read(b, &access).await?),
+        None => both(&args.a, a)?,
     };
     let comparison = Comparison::of(&a, &b).map_err(|error| UsageError::Flag(error.to_string()))?;
     let to_stdout = args.out == Path::new("-");
@@ -39,8 +48,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8, UsageError> {
 }
 
 /// The two sides that one report of several clusters holds.
-fn both(path: &Path) -> Result<(Vec<RunResult>, Vec<RunResult>), UsageError> {
-    let all = baseline::read(path)?;
+fn both(place: &str, all: Vec<RunResult>) -> Result<(Vec<RunResult>, Vec<RunResult>), UsageError> {
     let mut names: Vec<&str> = Vec::new();
     for run in &all {
         if !names.contains(&run.target.name.as_str()) {
@@ -48,7 +56,7 @@ fn both(path: &Path) -> Result<(Vec<RunResult>, Vec<RunResult>), UsageError> {
         }
     }
     let [first, _] = names.as_slice() else {
-        let found = format!("{} holds the results of {}", path.display(), names.join(", "));
+        let found = format!("{place} holds the results of {}", names.join(", "));
         return Err(UsageError::Flag(format!("{found}: give another report to compare with, or one of two clusters")));
     };
     let first = (*first).to_owned();

@@ -9,6 +9,7 @@ use super::UsageError;
 use crate::check::{Check, Grant, Scope, all_grants};
 use crate::checks;
 use crate::cli::{ListArgs, ListOutput};
+use crate::compare::baseline::ring::GRANTS;
 use crate::config::{Config, Setting, Sources};
 use crate::exit;
 use crate::runner::Plan;
@@ -40,7 +41,7 @@ struct ListedSetting {
 pub(super) fn run(args: &ListArgs) -> Result<u8, UsageError> {
     let listed = chosen(&args.checks)?.into_iter().map(listed).collect::<Vec<_>>();
     let text = match args.output {
-        ListOutput::Human => human(&listed),
+        ListOutput::Human => human(&listed) + &of_baselines(),
         ListOutput::Json => serde_json::to_string_pretty(&listed).map_err(|e| UsageError::Flag(e.to_string()))? + "\n",
         ListOutput::Yaml => serde_saphyr::to_string(&listed).map_err(|e| UsageError::Flag(e.to_string()))?,
     };
@@ -104,24 +105,30 @@ fn human(listed: &[Listed]) -> String {
             let _ = writeln!(text, "    {}{env}{default}\n      {}", setting.key, setting.help);
         }
         let _ = writeln!(text, "\n  permissions");
-        for grant in &check.grants {
-            let place = match grant.scope {
-                Scope::Namespace => "in its namespace".to_owned(),
-                Scope::Cluster => "in the cluster".to_owned(),
-                Scope::Object { namespace, name } => format!("on {namespace}/{name} alone"),
-            };
-            let optional = if grant.optional { ", optional" } else { "" };
-            let unless = grant.unless.map(|(key, value)| format!(", not with {key}={value}")).unwrap_or_default();
-            let when = grant.only_when.map(|(key, value)| format!(", only with {key}={value}")).unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "    {} {} ({place}{when}{unless}{optional}): {}",
-                grant.verbs.join(","),
-                grant.qualified(),
-                grant.why
-            );
-        }
+        text.extend(check.grants.iter().map(|grant| line_of(grant)));
         text.push('\n');
     }
+    text
+}
+
+fn line_of(grant: &Grant) -> String {
+    let place = match grant.scope {
+        Scope::Namespace => "in its namespace".to_owned(),
+        Scope::Cluster => "in the cluster".to_owned(),
+        Scope::Object { namespace, name: "" } => format!("in {namespace}"),
+        Scope::Object { namespace, name } => format!("on {namespace}/{name} alone"),
+    };
+    let optional = if grant.optional { ", optional" } else { "" };
+    let unless = grant.unless.map(|(key, value)| format!(", not with {key}={value}")).unwrap_or_default();
+    let when = grant.only_when.map(|(key, value)| format!(", only with {key}={value}")).unwrap_or_default();
+    let (verbs, resource) = (grant.verbs.join(","), grant.qualified());
+    format!("    {verbs} {resource} ({place}{when}{unless}{optional}): {}\n", grant.why)
+}
+
+/// What the harness itself may need beside the checks.
+fn of_baselines() -> String {
+    let mut text =
+        "baselines\n  Where baselines (KIBERTAS_BASELINES) is configmap://NAMESPACE/NAME\n\n  permissions\n".to_owned();
+    text.extend(GRANTS.iter().map(line_of));
     text
 }

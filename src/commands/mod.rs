@@ -72,7 +72,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Config(command) => config::run(&cli.global, &command),
             Command::Report(command) => report::run(command),
             Command::Rollouts(command) => rollouts::run(&cli.global, command).await,
-            Command::Compare(args) => compare::run(&args),
+            Command::Compare(args) => compare::run(&cli.global, &args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Probe(probe) => Ok(probe.run().await?),
         }

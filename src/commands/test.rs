@@ -16,7 +16,6 @@ use self::telling::Telling;
 use super::UsageError;
 use crate::cli::{Global, Output, TestArgs};
 use crate::cluster::Access;
-use crate::compare::baseline;
 use crate::config::Sources;
 use crate::exit;
 use crate::notify::Audience;
@@ -47,13 +46,14 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
     let common = super::configuration(&sources)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
     let prepared = Prepared::make(&sources, &args, &access).await?;
-    let publisher = Publisher::of(&common.core)?;
+    let publisher = Publisher::of(&common.core).await?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &common.core)?) };
     let before = Baseline::find(&args, &common)?;
     let (display, reports) = outputs(&args)?;
-    let grounds = prepared.connect(&access).await?;
+    let grounds = prepared.connect(&access, &common.core).await?;
     // The last results have to be read before these are kept.
-    let before = grounds.iter().map(|ground| before.read(ground.name())).collect::<Result<Vec<_>, _>>()?;
+    let reading = grounds.iter().map(|ground| before.read(ground.name(), &common, ground.kept.as_ref()));
+    let before = futures::future::try_join_all(reading).await?;
     let secrets = grounds.iter().flat_map(Ground::secrets);
     let redactor = Redactor::new(secrets.chain(audience.iter().flat_map(Audience::secrets)));
     let interruption = Interruption::default();
@@ -98,19 +98,14 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
         results = work => results,
         () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
-    if let Some(folder) = &common.core.baselines {
-        // What has seen no cluster tells nothing to those after it.
-        for result in
-            results.iter().flatten().filter(|result| result.checks.iter().any(|check| !check.steps.is_empty()))
-        {
-            baseline::keep(folder, result, common.core.baselines_kept)?;
-        }
+    for (ground, results) in grounds.iter().zip(&results) {
+        ground.keep(results, &redactor).await;
     }
     let worst = Verdict::worst(results.iter().flatten().map(|result| result.verdict));
     let code = exit::of_run(worst, interruption.signal());
     // The run's own verdict comes first; a pass that is worse than before is none where somebody says so.
     let compared = compared(&before, &results, &args)?;
-    Ok(if code == exit::PASSED { compared.unwrap_or(code) } else { code })
+    Ok(compared.filter(|compared| code == exit::PASSED && *compared == exit::FAILED).unwrap_or(code))
 }
 
 /// Where the display goes, and the reports. Where a report goes to standard output, the display goes to standard error.

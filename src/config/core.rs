@@ -49,14 +49,15 @@ pub static SETTINGS: &[Setting] = &[
         env: &["KIBERTAS_BASELINES"],
         kind: Kind::Text,
         default: None,
-        help: "The folder in which the last results of each cluster are kept, for --baseline last and compare.",
+        help: "Where the last results of each cluster are kept, for --baseline last and compare: a folder, s3://BUCKET/PREFIX, or \
+               configmap://NAMESPACE/NAME in the cluster itself.",
     },
     Setting {
         key: "baselinesKept",
         env: &["KIBERTAS_BASELINES_KEPT"],
         kind: Kind::Integer { min: 1, max: 1000 },
         default: Some("20"),
-        help: "How many results of each cluster are kept in the folder of baselines.",
+        help: "How many results of each cluster are kept as baselines; a ConfigMap keeps as many of them as fit.",
     },
     Setting {
         key: "resourceName",
@@ -78,7 +79,7 @@ pub static SETTINGS: &[Setting] = &[
         env: &["KIBERTAS_PUBLISH"],
         kind: Kind::Text,
         default: None,
-        help: "Where all reports of each run are published: a folder.",
+        help: "Where all reports of each run are published: a folder, or s3://BUCKET/PREFIX.",
     },
     Setting {
         key: "publishUrl",
@@ -86,6 +87,28 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Url,
         default: None,
         help: "The URL under which readers find what is published; messages link to it.",
+    },
+    Setting {
+        key: "s3Endpoint",
+        env: &["KIBERTAS_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+        kind: Kind::Url,
+        default: None,
+        help: "The URL of the S3 server of publish and baselines, where it is not that of AWS.",
+    },
+    Setting {
+        key: "s3Region",
+        env: &["KIBERTAS_S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"],
+        kind: Kind::Text,
+        default: None,
+        help: "The region of the buckets of publish and baselines; default: as the AWS command line would find it, and us-east-1 at an \
+               endpoint of your own.",
+    },
+    Setting {
+        key: "s3PathStyle",
+        env: &["KIBERTAS_S3_PATH_STYLE", "USE_PATH_STYLE"],
+        kind: Kind::Flag,
+        default: None,
+        help: "Whether those buckets stand in the path of URLs and not in the host name; default: at an endpoint of your own.",
     },
     Setting {
         key: "events",
@@ -123,8 +146,8 @@ pub struct Core {
     pub cleanup_timeout: Duration,
     /// The image that every pod of a check runs.
     pub image: String,
-    /// The folder in which the last results of each cluster are kept.
-    pub baselines: Option<std::path::PathBuf>,
+    /// Where the last results of each cluster are kept.
+    pub baselines: Option<String>,
     /// How many results of each cluster are kept there.
     pub baselines_kept: usize,
     /// The beginning of the names of created objects.
@@ -135,6 +158,12 @@ pub struct Core {
     pub publish: Option<String>,
     /// The URL under which readers find what is published.
     pub publish_url: Option<String>,
+    /// The URL of the S3 server of what is published and kept.
+    pub s3_endpoint: Option<String>,
+    /// The region of its buckets.
+    pub s3_region: Option<String>,
+    /// Whether its buckets stand in the path of URLs; `None`: at an endpoint of one's own.
+    pub s3_path_style: Option<bool>,
     /// The namespace in which runs leave Kubernetes Events.
     pub events: Option<String>,
     /// The URL of a Pushgateway.
@@ -152,12 +181,15 @@ impl Core {
             step_timeout: time("stepTimeout"),
             cleanup_timeout: time("cleanupTimeout"),
             image: values.text_or_empty("image").to_owned(),
-            baselines: values.text("baselines").map(std::path::PathBuf::from),
+            baselines: values.text("baselines").map(str::to_owned),
             baselines_kept: usize::try_from(values.integer("baselinesKept")).unwrap_or(usize::MAX),
             resource_name: values.text_or_empty("resourceName").to_owned(),
             resource_namespace: values.text("resourceNamespace").map(str::to_owned),
             publish: values.text("publish").map(str::to_owned),
             publish_url: values.text("publishUrl").map(str::to_owned),
+            s3_endpoint: values.text("s3Endpoint").map(str::to_owned),
+            s3_region: values.text("s3Region").map(str::to_owned),
+            s3_path_style: values.text("s3PathStyle").and_then(super::setting::parse_flag),
             events: values.text("events").map(str::to_owned),
             pushgateway: values.text("pushgateway").map(str::to_owned),
             notify_timeout: time("notifyTimeout"),

@@ -9,8 +9,18 @@ use super::file::{checks_of, unknown_of};
 use super::{ConfigError, Problem};
 
 /// The settings of the harness that are the same for all targets of a command.
-const OF_THE_COMMAND: &[&str] =
-    &["baselines", "baselinesKept", "publish", "publishUrl", "pushgateway", "events", "notifyTimeout"];
+const OF_THE_COMMAND: &[&str] = &[
+    "baselines",
+    "baselinesKept",
+    "publish",
+    "publishUrl",
+    "s3Endpoint",
+    "s3Region",
+    "s3PathStyle",
+    "pushgateway",
+    "events",
+    "notifyTimeout",
+];
 
 /// The settings of one target.
 #[derive(Debug, Clone, Default)]

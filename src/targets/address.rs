@@ -1,12 +1,13 @@
-//! A target as an address on the command line: `context://NAME`, `in-cluster`, `argocd://NAMESPACE/CLUSTER`,
+//! A target as an address on the command line: `context://NAME`, `in-cluster`, `eks://REGION/CLUSTER`, `argocd://NAMESPACE/CLUSTER`,
 //! `argocd://NAMESPACE?SELECTOR`.
 
 use super::{Way, Which};
+use crate::aws::eks::EksTarget;
 use crate::cluster::Access;
 use crate::config::ConfigError;
 
 /// What an address may look like, to complete "should be …".
-pub(super) const FORMS: &str = "a name of targets: in the configuration, context://NAME, in-cluster, \
+pub(super) const FORMS: &str = "a name of targets: in the configuration, context://NAME, in-cluster, eks://REGION/CLUSTER, \
                                 argocd://NAMESPACE/CLUSTER or argocd://NAMESPACE?LABEL=VALUE,…";
 
 /// Reads an address: a name for the target, and the way. `None` where it is none, so that it can only be a name.
@@ -22,6 +23,14 @@ pub(super) fn parse(given: &str, access: &Access) -> Result<Option<(String, Way)
             let access = Access { kubeconfig: access.kubeconfig.clone(), context: Some(rest.to_owned()) };
             Ok(Some((rest.to_owned(), Way::Kubeconfig(access))))
         }
+        "eks" => match rest.split_once('/') {
+            Some((region, cluster)) if !region.is_empty() && !cluster.is_empty() => {
+                let (region, cluster) = (region.to_owned(), cluster.to_owned());
+                let name = cluster.clone();
+                Ok(Some((name, Way::Eks(Box::new(EksTarget { cluster, region, ..EksTarget::default() })))))
+            }
+            _ => wrong("eks://REGION/CLUSTER; a role or a profile stands in targets: of the configuration"),
+        },
         "argocd" => {
             let cluster = rest.split_once('/').map(|(namespace, name)| (namespace, Which::Named(name.to_owned())));
             let labels = || rest.split_once('?').map(|(ns, labels)| (ns, Which::Labelled(labels.to_owned())));

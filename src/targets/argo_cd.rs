@@ -9,6 +9,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::aws::eks::EksTarget;
 use crate::cluster::connect::innermost;
 
 /// The label of the Secrets that are clusters.
@@ -43,8 +44,19 @@ pub struct Known {
     pub name: String,
     /// The Secret, as `namespace/name`; for messages.
     pub secret: String,
-    /// How to reach it; `None`: it is the cluster that Argo CD itself runs in.
-    pub config: Option<kube::Config>,
+    /// How to reach it.
+    pub by: By,
+}
+
+/// How a cluster that Argo CD knows is reached.
+#[derive(Debug, Clone)]
+pub enum By {
+    /// It is the cluster that Argo CD itself runs in.
+    Own,
+    /// By these credentials.
+    Config(Box<kube::Config>),
+    /// As a cluster of EKS, by credentials of AWS that are found where this runs.
+    Eks(Box<EksTarget>),
 }
 
 /// Why Argo CD's clusters are not known.
@@ -86,7 +98,7 @@ struct ClusterConfig {
     password: Option<String>,
     bearer_token: Option<String>,
     tls_client_config: TlsClientConfig,
-    aws_auth_config: Option<serde_json::Value>,
+    aws_auth_config: Option<AwsAuth>,
     exec_provider_config: Option<ExecProvider>,
 }
 
@@ -98,6 +110,15 @@ struct TlsClientConfig {
     ca_data: Option<String>,
     cert_data: Option<String>,
     key_data: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AwsAuth {
+    cluster_name: String,
+    #[serde(rename = "roleARN")]
+    role_arn: Option<String>,
+    profile: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,7 +156,7 @@ pub async fn clusters(client: &Client, namespace: &str, which: &Which) -> Result
     };
     if meant.is_empty() {
         if *which == Which::Named(OWN_NAME.to_owned()) {
-            return Ok(vec![Known { name: OWN_NAME.to_owned(), secret: String::new(), config: None }]);
+            return Ok(vec![Known { name: OWN_NAME.to_owned(), secret: String::new(), by: By::Own }]);
         }
         let names: Vec<String> = secrets.items.iter().map(named).collect();
         let known = if names.is_empty() { "none but its own, in-cluster".to_owned() } else { names.join(", ") };
@@ -159,21 +180,35 @@ async fn read(secret: &Secret, name: &str) -> Result<Known, ArgoCdError> {
     let wrong = |reason: String| ArgoCdError::Secret { secret: place.clone(), reason };
     let server = text(secret, "server").ok_or_else(|| wrong("it has no server".to_owned()))?;
     if server.trim_end_matches('/') == OWN_SERVER {
-        return Ok(Known { name: name.to_owned(), secret: place, config: None });
+        return Ok(Known { name: name.to_owned(), secret: place, by: By::Own });
     }
     let config = text(secret, "config").unwrap_or_else(|| "{}".to_owned());
     let config: ClusterConfig = serde_json::from_str(&config).map_err(|error| {
         wrong(format!("its config is no JSON of Argo CD (line {}, column {})", error.line(), error.column()))
     })?;
-    if config.aws_auth_config.is_some() {
-        return Err(wrong("its credentials are of AWS (awsAuthConfig); give the cluster as eks instead".to_owned()));
+    if let Some(AwsAuth { cluster_name: cluster, role_arn, profile }) = config.aws_auth_config {
+        let region = region_of(&server).map(str::to_owned);
+        let region = region
+            .ok_or_else(|| wrong("its awsAuthConfig needs a server of EKS, which names the region".to_owned()))?;
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (role_arn, profile) = (given(role_arn), given(profile));
+        let eks = EksTarget { cluster, region, role_arn, profile, ..EksTarget::default() };
+        return Ok(Known { name: name.to_owned(), secret: place, by: By::Eks(Box::new(eks)) });
     }
     let kubeconfig: Kubeconfig = serde_json::from_value(kubeconfig(&server, &config))
         .map_err(|error| wrong(format!("its config makes no kubeconfig ({:?})", error.classify())))?;
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| wrong(format!("its config cannot be used: {}", innermost(&error))))?;
-    Ok(Known { name: name.to_owned(), secret: place, config: Some(config) })
+    Ok(Known { name: name.to_owned(), secret: place, by: By::Config(Box::new(config)) })
+}
+
+/// The region in the URL of an API server of EKS, such as `https://0123.gr7.eu-west-1.eks.amazonaws.com`:
+/// <https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html>
+fn region_of(server: &str) -> Option<&str> {
+    let host = server.trim_start_matches("https://").split(['/', ':']).next()?;
+    let (before, _) = host.split_once(".eks.")?;
+    before.rsplit('.').next().filter(|region| region.contains('-'))
 }
 
 /// The same as a kubeconfig. Bytes are in base64 in both.

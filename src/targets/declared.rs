@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Target, Way, Which};
+use crate::aws::eks::EksTarget;
 use crate::cluster::Access;
 use crate::config::{ConfigError, Overlay};
 
@@ -19,6 +20,7 @@ struct Entry {
     #[serde(default)]
     in_cluster: bool,
     argocd: Option<ArgoCd>,
+    eks: Option<Eks>,
     settings: Option<Value>,
     checks: Option<Value>,
 }
@@ -29,6 +31,17 @@ struct ArgoCd {
     namespace: String,
     cluster: Option<String>,
     selector: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Eks {
+    cluster: String,
+    region: String,
+    role_arn: Option<String>,
+    external_id: Option<String>,
+    session_name: Option<String>,
+    profile: Option<String>,
 }
 
 /// Reads all entries. `access`: the kubeconfig of the command line, for contexts without one of their own.
@@ -61,14 +74,22 @@ fn one(entry: &Map<String, Value>, place: &str, access: &Access) -> Result<Targe
         return wrong("name", Some(entry.name), "a short name such as blue");
     }
     let by_kubeconfig = entry.context.is_some() || entry.kubeconfig.is_some();
-    let ways = [by_kubeconfig, entry.in_cluster, entry.argocd.is_some()].iter().filter(|given| **given).count();
-    if ways != 1 {
-        let expected =
-            "reached by exactly one of context (with or without kubeconfig), kubeconfig, inCluster: true and argocd";
+    let ways = [by_kubeconfig, entry.in_cluster, entry.argocd.is_some(), entry.eks.is_some()];
+    if ways.iter().filter(|given| **given).count() != 1 {
+        let expected = "reached by exactly one of context (with or without kubeconfig), kubeconfig, inCluster: true, eks and argocd";
         return Err(ConfigError::one(place, Some(entry.name), expected));
     }
-    let way = match entry.argocd {
-        Some(ArgoCd { namespace, cluster, selector }) => {
+    let way = match (entry.argocd, entry.eks) {
+        (_, Some(eks)) => Way::Eks(Box::new(EksTarget {
+            cluster: eks.cluster,
+            region: eks.region,
+            role_arn: eks.role_arn,
+            external_id: eks.external_id,
+            session_name: eks.session_name,
+            profile: eks.profile,
+            ..EksTarget::default()
+        })),
+        (Some(ArgoCd { namespace, cluster, selector }), None) => {
             let which = match (cluster, selector) {
                 (Some(name), None) if !name.is_empty() => Which::Named(name),
                 (None, Some(labels)) if !labels.is_empty() => Which::Labelled(labels),
@@ -76,8 +97,8 @@ fn one(entry: &Map<String, Value>, place: &str, access: &Access) -> Result<Targe
             };
             Way::ArgoCd { namespace, which }
         }
-        None if entry.in_cluster => Way::InCluster,
-        None => Way::Kubeconfig(Access {
+        (None, None) if entry.in_cluster => Way::InCluster,
+        (None, None) => Way::Kubeconfig(Access {
             kubeconfig: entry.kubeconfig.or_else(|| access.kubeconfig.clone()),
             context: entry.context,
         }),

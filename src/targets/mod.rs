@@ -6,7 +6,7 @@
 //!     context: blue
 //!     checks: {ingress: {host: kibertas.blue.example.com}}
 //!   - name: green
-//!     argocd: {namespace: argocd, cluster: green}
+//!     eks: {cluster: green, region: ap-northeast-1}
 //! ```
 
 mod address;
@@ -21,6 +21,7 @@ pub use self::argo_cd::Which;
 pub use self::choose::choose;
 pub use self::reach::{TargetError, resolve};
 
+use crate::aws::eks::EksTarget;
 use crate::cluster::Access;
 use crate::config::Overlay;
 
@@ -40,6 +41,8 @@ pub enum Way {
     Kubeconfig(Access),
     /// The Pod's own cluster.
     InCluster,
+    /// A cluster of EKS, by its name and region.
+    Eks(Box<EksTarget>),
     /// What Argo CD knows, in a namespace of the cluster that the command line names.
     ArgoCd {
         /// The namespace that Argo CD runs in.
@@ -60,7 +63,7 @@ impl Target {
     /// The name that Argo CD has for it, where it is known from there and is not the cluster that Argo CD runs in.
     pub fn in_argo_cd(&self) -> Option<&str> {
         match &self.way {
-            Way::Known(known) if known.config.is_some() => Some(&known.name),
+            Way::Known(known) if !matches!(known.by, argo_cd::By::Own) => Some(&known.name),
             _ => None,
         }
     }

@@ -1,7 +1,9 @@
 //! From the way to a cluster to a client that its API server has answered.
 
-use super::argo_cd::{self, ArgoCdError};
+use super::argo_cd::{self, ArgoCdError, By};
 use super::{Target, Way};
+use crate::aws;
+use crate::aws::eks::{EksError, EksTarget};
 use crate::cluster::{Access, Cluster, ConnectError};
 use crate::config::ConfigError;
 
@@ -16,6 +18,14 @@ pub enum TargetError {
         /// What is wrong.
         error: ConnectError,
     },
+    /// The way to a cluster of EKS.
+    #[error("target {target}: {error}")]
+    Eks {
+        /// The target's name.
+        target: String,
+        /// What is wrong.
+        error: EksError,
+    },
     /// What Argo CD knows.
     #[error(transparent)]
     ArgoCd(#[from] ArgoCdError),
@@ -29,6 +39,7 @@ impl TargetError {
     pub fn reason(&self) -> String {
         match self {
             Self::Connect { error, .. } => error.to_string(),
+            Self::Eks { error, .. } => error.to_string(),
             Self::ArgoCd(error) => error.to_string(),
             Self::Config(error) => error.to_string(),
         }
@@ -36,7 +47,17 @@ impl TargetError {
 
     /// Whether the cluster was asked and did not do: not what somebody has written, but how the cluster is now.
     pub fn is_of_cluster(&self) -> bool {
-        matches!(self, Self::Connect { error, .. } if error.is_of_cluster())
+        match self {
+            Self::Connect { error, .. } => error.is_of_cluster(),
+            Self::Eks { error, .. } => matches!(
+                error,
+                EksError::Unanswered { .. }
+                    | EksError::Unauthorized { .. }
+                    | EksError::Unreachable { .. }
+                    | EksError::NotActive { .. }
+            ),
+            Self::ArgoCd(_) | Self::Config(_) => false,
+        }
     }
 }
 
@@ -76,15 +97,31 @@ impl Target {
             Way::InCluster => Cluster::of_pod(name.unwrap_or("in-cluster")).await,
             // Resolved before.
             Way::ArgoCd { .. } => hub.connect(name).await,
-            Way::Known(known) => match &known.config {
-                None => hub.connect(name).await,
-                Some(config) => {
+            Way::Eks(eks) => return self.connect_eks(eks, name).await,
+            Way::Known(known) => match &known.by {
+                By::Own => hub.connect(name).await,
+                By::Config(config) => {
                     let who = format!("the Secret {} of Argo CD", known.secret);
-                    Cluster::reach(config.clone(), who, None, name.unwrap_or(&known.name).to_owned()).await
+                    Cluster::reach((**config).clone(), who, None, name.unwrap_or(&known.name).to_owned()).await
                 }
+                By::Eks(eks) => return self.connect_eks(eks, name).await,
             },
         };
         connected.map_err(|error| TargetError::Connect { target: self.name().map(str::to_owned), error })
+    }
+
+    async fn connect_eks(&self, eks: &EksTarget, name: Option<&str>) -> Result<Cluster, TargetError> {
+        let mut eks = eks.clone();
+        let given = |variable: &str| std::env::var(variable).ok().filter(|url| !url.is_empty());
+        // Where the AWS command line looks: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+        eks.endpoints.eks = eks.endpoints.eks.or_else(|| given("AWS_ENDPOINT_URL_EKS"));
+        eks.endpoints.sts = eks.endpoints.sts.or_else(|| given("AWS_ENDPOINT_URL_STS"));
+        let target = self.name().unwrap_or(&eks.cluster).to_owned();
+        let (client, server) =
+            aws::eks::connect(&eks).await.map_err(|error| TargetError::Eks { target: target.clone(), error })?;
+        let name = name.unwrap_or(&eks.cluster).to_owned();
+        let connected = Cluster::of_client(client, server, &format!("the EKS cluster {}", eks.cluster), name).await;
+        connected.map_err(|error| TargetError::Connect { target: Some(target), error })
     }
 
     /// What tells by itself whether the cluster answers.
@@ -96,6 +133,7 @@ impl Target {
                 format!("kubectl{}{} get --raw /readyz", file.unwrap_or_default(), context.unwrap_or_default())
             }
             Way::InCluster => "kubectl get --raw /readyz".to_owned(),
+            Way::Eks(eks) => format!("aws eks describe-cluster --name {} --region {}", eks.cluster, eks.region),
             Way::ArgoCd { .. } | Way::Known(_) => "argocd cluster get ".to_owned() + self.name().unwrap_or_default(),
         }
     }
@@ -107,10 +145,12 @@ impl Target {
             Way::Kubeconfig(_) => "the kubeconfig's current context".to_owned(),
             Way::InCluster => "the Pod's own cluster".to_owned(),
             Way::ArgoCd { namespace, which } => format!("Argo CD in {namespace}, cluster {}", which.text()),
-            Way::Known(known) => known
-                .config
-                .as_ref()
-                .map_or_else(|| "Argo CD's own cluster".to_owned(), |config| config.cluster_url.to_string()),
+            Way::Eks(eks) => format!("EKS cluster {} in {}", eks.cluster, eks.region),
+            Way::Known(known) => match &known.by {
+                By::Own => "Argo CD's own cluster".to_owned(),
+                By::Config(config) => config.cluster_url.to_string(),
+                By::Eks(eks) => format!("EKS cluster {} in {}", eks.cluster, eks.region),
+            },
         }
     }
 }

@@ -50,7 +50,7 @@ fn the_configurations_targets_are_all_meant_unless_somebody_chooses() {
 #[test]
 fn addresses_need_no_configuration() {
     let arn = "context://arn:aws:eks:eu-west-1:1:cluster/blue";
-    let given = ["in-cluster", arn, "argocd://argocd/green", "argocd://cd?env=prod,tier!=test"];
+    let given = ["in-cluster", arn, "argocd://argocd/green", "argocd://cd?env=prod,tier!=test", "eks://eu-west-1/blue"];
     assert_eq!(
         chosen("", &given, None).unwrap(),
         [
@@ -58,6 +58,7 @@ fn addresses_need_no_configuration() {
             "arn:aws:eks:eu-west-1:1:cluster/blue: context arn:aws:eks:eu-west-1:1:cluster/blue",
             "green: Argo CD in argocd, cluster green",
             "env=prod,tier!=test: Argo CD in cd, cluster env=prod,tier!=test",
+            "blue: EKS cluster blue in eu-west-1",
         ]
     );
 }
@@ -70,8 +71,18 @@ fn wrong_choices_are_answered_with_what_would_be_right() {
     assert!(unknown.ends_with("(it has blue, green, prod)"), "{unknown}");
     assert!(wrong(&["blue", "blue"], None).contains("--target is \"blue\", but should be given once"));
     assert!(wrong(&["blue"], Some("x")).contains("--context is \"x\", but should be left out"));
-    for address in ["argocd://", "argocd://ns", "argocd:///x", "argocd://ns/", "argocd://ns?", "context://", "ssh://x"]
-    {
+    for address in [
+        "argocd://",
+        "argocd://ns",
+        "argocd:///x",
+        "argocd://ns/",
+        "argocd://ns?",
+        "context://",
+        "ssh://x",
+        "eks://x",
+        "eks:///x",
+        "eks://x/",
+    ] {
         assert!(wrong(&[address], None).contains(&format!("--target is {address:?}, but should be")), "{address}");
     }
     // The context is the way to Argo CD here.
@@ -154,14 +165,27 @@ async fn a_cluster_is_found_by_its_name_or_its_secrets() {
         let found = known(list(&[own.clone(), green.clone()]), &Which::Named(name.to_owned())).await.unwrap();
         let [green] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((green.name.as_str(), green.secret.as_str()), ("green", "argocd/cluster-1"));
-        let config = green.config.as_ref().unwrap();
+        let argo_cd::By::Config(config) = &green.by else { panic!("{green:?}") };
         assert_eq!(config.cluster_url.to_string(), "https://green:6443/");
         assert!(config.accept_invalid_certs && config.tls_server_name.as_deref() == Some("api"));
         assert!(config.auth_info.token.is_some());
     }
     let found = known(list(&[own, green]), &Which::Labelled("env=prod".to_owned())).await.unwrap();
-    let names: Vec<_> = found.iter().map(|known| (known.name.as_str(), known.config.is_none())).collect();
+    let names: Vec<_> = found.iter().map(|known| (known.name.as_str(), matches!(known.by, argo_cd::By::Own))).collect();
     assert_eq!(names, [("hub", true), ("green", false)], "Argo CD's own cluster is the one that it runs in");
+}
+
+#[tokio::test]
+async fn a_cluster_of_eks_is_known_by_the_region_in_its_server() {
+    let config = r#"{"awsAuthConfig": {"clusterName": "green", "roleARN": "arn:aws:iam::1:role/x", "profile": ""}}"#;
+    let of = |server| list(&[secret("c", &[("server", server), ("config", config)])]);
+    let which = Which::Named("c".to_owned());
+    let found = known(of("https://0AB1.gr7.ap-northeast-1.eks.amazonaws.com"), &which).await.unwrap();
+    let argo_cd::By::Eks(eks) = &found[0].by else { panic!("{found:?}") };
+    assert_eq!((eks.cluster.as_str(), eks.region.as_str()), ("green", "ap-northeast-1"));
+    assert_eq!((eks.role_arn.as_deref(), eks.profile.as_deref()), (Some("arn:aws:iam::1:role/x"), None));
+    let error = known(of("https://10.0.0.1:6443"), &which).await.unwrap_err();
+    assert!(error.contains("its awsAuthConfig needs a server of EKS"), "{error}");
 }
 
 #[tokio::test]
@@ -172,7 +196,7 @@ async fn what_argo_cd_does_not_know_is_told_with_what_it_knows() {
     assert_eq!(error, "--target: Argo CD in namespace argocd knows no cluster \"blue\"; it knows green");
     assert!(known(list(&[]), &blue).await.unwrap_err().ends_with("it knows none but its own, in-cluster"));
     let own = known(list(&[]), &Which::Named("in-cluster".to_owned())).await.unwrap();
-    assert!(own[0].config.is_none(), "there need not be a Secret for it");
+    assert!(matches!(own[0].by, argo_cd::By::Own), "there need not be a Secret for it");
     let denied = known(status(403, "secrets is forbidden"), &blue).await.unwrap_err();
     assert!(denied.ends_with("list of secrets in namespace argocd: secrets is forbidden"), "{denied}");
 }

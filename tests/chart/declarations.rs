@@ -2,6 +2,7 @@
 
 use kibertas::check::{COMMON_GRANTS, Check, Grant, Scope};
 use kibertas::checks;
+use kibertas::compare::baseline::ring::GRANTS;
 use kibertas::config::{Kind, Setting, core};
 use kibertas::diagnosis::optional_grants;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ fn the_chart_knows_what_the_checks_declare() {
     let declared = json!({
         "settings": core::SETTINGS.iter().map(setting).collect::<Vec<_>>(),
         "common": COMMON_GRANTS.iter().chain(&optional_grants()).map(grant).collect::<Vec<_>>(),
+        "baselines": GRANTS.iter().map(grant).collect::<Vec<_>>(),
         "checks": checks::ALL.iter().map(|check| of_check(*check)).collect::<Vec<_>>(),
     });
     let text = format!("{HEAD}{}", serde_saphyr::to_string(&declared).unwrap());

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use kibertas::check::{COMMON_GRANTS, Check, Grant, Scope};
 use kibertas::checks;
+use kibertas::compare::baseline::Keeping;
+use kibertas::compare::baseline::ring::GRANTS;
 use kibertas::config::{Config, ConfigFile, Sources};
 use kibertas::diagnosis::optional_grants;
 use serde_json::{Value, json};
@@ -18,6 +20,9 @@ fn scenarios() -> Vec<Value> {
     let mut scenarios = vec![
         json!({}),
         json!({"rbac": {"optional": false}}),
+        json!({"config": {"baselines": "configmap://ops/kept"}}),
+        json!({"env": {"KIBERTAS_BASELINES": "configmap://proofs/kept"}, "config": {"resourceNamespace": "proofs"}}),
+        json!({"config": {"baselines": "s3://reports/baselines"}}),
         json!({"config": {"resourceNamespace": "proofs"}}),
         json!({"env": {"RESOURCE_NAMESPACE": "proofs"}, "checks": ["cert-manager", "rollouts"]}),
         json!({"env": {"KIBERTAS_AUTOSCALER_SCALE_IN": "T"}, "config": {"checks": {"autoscaler": {"autoscaler": "cluster-autoscaler"}}}}),
@@ -134,6 +139,15 @@ fn declared(values: &Value, rendered: &[Value]) -> BTreeSet<Permission> {
             };
             for verb in grant.verbs {
                 declared.insert([namespace, name, grant.group, grant.resource, verb].map(str::to_owned));
+            }
+        }
+    }
+    if let Some(Keeping::Ring { namespace, name }) = Keeping::of(&config.core).unwrap() {
+        for grant in GRANTS {
+            let Scope::Object { name: named, .. } = grant.scope else { panic!("{grant:?}") };
+            let name = if named.is_empty() { "" } else { &name };
+            for verb in grant.verbs {
+                declared.insert([&namespace, name, grant.group, grant.resource, verb].map(str::to_owned));
             }
         }
     }

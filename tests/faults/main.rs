@@ -9,9 +9,11 @@ mod account;
 mod autoscaler;
 mod cert_manager;
 mod datadog;
+mod eks;
 mod fluent;
 mod ingress;
 mod interruption;
+mod published;
 mod rollouts;
 mod run;
 mod world;
@@ -46,6 +48,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         autoscaler::trials,
         datadog::trials,
         fluent::trials,
+        published::trials,
+        eks::trials,
         access::trials,
         interruption::trials,
     ];

@@ -71,6 +71,23 @@ subjects:
     namespace: {{ .root.Release.Namespace }}
 {{- end }}
 
+{{/* The namespace of the ConfigMap that baselines are kept in; nothing where they are kept elsewhere. */}}
+{{- define "kibertas-rs.baselinesNamespace" -}}
+{{- $place := include "kibertas-rs.ownSetting" (dict "root" . "key" "baselines") }}
+{{- if hasPrefix "configmap://" $place }}{{ index (splitList "/" (trimPrefix "configmap://" $place)) 0 }}{{ end }}
+{{- end }}
+
+{{/* RBAC rules of what keeping baselines in a ConfigMap takes; nothing where they are kept elsewhere. */}}
+{{- define "kibertas-rs.baselineRules" -}}
+{{- $place := include "kibertas-rs.ownSetting" (dict "root" . "key" "baselines") }}
+{{- if hasPrefix "configmap://" $place }}
+{{- $name := index (splitList "/" $place) 3 }}
+{{- range (include "kibertas-rs.declared" . | fromYaml).baselines }}
+{{- include "kibertas-rs.rules" (list (merge (dict "check" "baselines" "name" (ternary $name "" (ne .name ""))) .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What promoting and aborting Rollouts takes. */}}
 {{- define "kibertas-rs.rolloutRules" -}}
 - {apiGroups: [argoproj.io], resources: [rollouts], verbs: [list, watch, patch]}

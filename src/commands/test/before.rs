@@ -1,56 +1,60 @@
 //! What a run is compared with: an earlier result of the same cluster.
 
-use std::path::Path;
-
 use crate::cli::TestArgs;
 use crate::commands::{UsageError, compare as stored};
-use crate::compare::{self, Comparison, baseline};
+use crate::compare::baseline::{self, Baselines, Keeping};
+use crate::compare::{self, Comparison};
 use crate::config::Config;
 use crate::exit;
+use crate::place::S3Access;
 use crate::report;
 use crate::result::RunResult;
 
 /// What a run is compared with.
 pub(super) enum Baseline<'a> {
     None,
-    Last(&'a Path),
-    At(&'a Path),
+    Last,
+    At(&'a str),
 }
 
 impl<'a> Baseline<'a> {
     /// What the flags and the configuration say.
     pub(super) fn find(args: &'a TestArgs, config: &'a Config) -> Result<Self, UsageError> {
+        let keeping = Keeping::of(&config.core)?;
         match args.baseline.as_deref() {
             None if args.fail_on_regression.is_some() && !args.compare => {
-                let text = "--fail-on-regression needs something to compare with: --baseline last|PATH or --compare";
+                let text = "--fail-on-regression needs something to compare with: --baseline last|PLACE or --compare";
                 Err(UsageError::Flag(text.to_owned()))
             }
             None => Ok(Self::None),
-            Some("last") => match &config.core.baselines {
-                Some(folder) => Ok(Self::Last(folder)),
-                None => Err(UsageError::Flag(
-                    "--baseline last needs the folder of baselines: baselines (KIBERTAS_BASELINES)".to_owned(),
-                )),
-            },
-            Some(path) => Ok(Self::At(Path::new(path))),
+            Some("last") if keeping.is_none() => {
+                Err(UsageError::Flag("--baseline last needs the setting baselines (KIBERTAS_BASELINES)".to_owned()))
+            }
+            Some("last") => Ok(Self::Last),
+            Some(place) => Ok(Self::At(place)),
         }
     }
 
     /// The results; none where none was kept yet, which is told.
-    pub(super) fn read(&self, cluster: &str) -> Result<Vec<RunResult>, UsageError> {
-        match self {
-            Self::None => Ok(Vec::new()),
-            Self::At(path) => Ok(baseline::read(path)?),
-            Self::Last(folder) => {
-                let last = baseline::last(folder, cluster)?;
+    pub(super) async fn read(
+        &self,
+        cluster: &str,
+        config: &Config,
+        kept: Option<&Baselines>,
+    ) -> Result<Vec<RunResult>, UsageError> {
+        match (self, kept) {
+            (Self::At(place), _) => Ok(baseline::read(place, &S3Access::of(&config.core)).await?),
+            (Self::Last, Some(kept)) => {
+                let last = kept.last(cluster).await?;
                 if last.is_none() {
                     eprintln!(
                         "no result of {cluster} is kept in {} yet: there is nothing to compare with",
-                        folder.display()
+                        kept.keeping()
                     );
                 }
                 Ok(last.into_iter().collect())
             }
+            (Self::None | Self::Last, _) => Ok(Vec::new()),
         }
     }
 }

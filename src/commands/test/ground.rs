@@ -4,7 +4,10 @@ use crate::checks;
 use crate::cli::TestArgs;
 use crate::cluster::{Access, Cluster};
 use crate::commands::UsageError;
-use crate::config::{Config, Sources, Values};
+use crate::compare::baseline::Baselines;
+use crate::config::{Config, Core, Sources, Values};
+use crate::redact::Redactor;
+use crate::result::RunResult;
 use crate::runner::Plan;
 use crate::runner::unreached::Unreached;
 use crate::targets::{self, Target};
@@ -13,6 +16,8 @@ use crate::targets::{self, Target};
 pub(super) struct Ground {
     pub(super) config: Config,
     pub(super) plan: Plan,
+    /// Where its results are kept, if they are.
+    pub(super) kept: Option<Baselines>,
     /// The cluster; or, of several, one that does not answer.
     pub(super) cluster: Result<Cluster, Unreached>,
 }
@@ -23,6 +28,16 @@ impl Ground {
         match &self.cluster {
             Ok(cluster) => &cluster.target.name,
             Err(unreached) => &unreached.name,
+        }
+    }
+
+    /// Keeps its results for those that come after. What has seen no cluster tells nothing to them; what cannot be kept changes no verdict.
+    pub(super) async fn keep(&self, results: &[RunResult], redactor: &Redactor) {
+        let Some(kept) = &self.kept else { return };
+        for result in results.iter().filter(|result| result.checks.iter().any(|check| !check.steps.is_empty())) {
+            if let Err(error) = kept.keep(result).await {
+                tracing::warn!("{}", redactor.clean_text(&format!("the result is not kept as a baseline: {error}")));
+            }
         }
     }
 
@@ -69,9 +84,9 @@ impl Prepared {
         Ok(Self(prepared))
     }
 
-    /// Connects to all of them at once. A single cluster has to answer; of several, one that does not is no reason to know nothing
+    /// Connects to all of them at once; `common` says where results are kept. A single cluster has to answer; of several, one that does not is no reason to know nothing
     /// of the others.
-    pub(super) async fn connect(self, access: &Access) -> Result<Vec<Ground>, UsageError> {
+    pub(super) async fn connect(self, access: &Access, common: &Core) -> Result<Vec<Ground>, UsageError> {
         let alone = self.0.len() == 1;
         let one = async |(target, config, plan): (Target, Config, Plan)| -> Result<Ground, UsageError> {
             let name = config.core.cluster_name.clone();
@@ -85,7 +100,14 @@ impl Prepared {
                 }),
                 Err(error) => return Err(error.into()),
             };
-            Ok(Ground { config, plan, cluster })
+            let kept = match &cluster {
+                Ok(cluster) => Baselines::of(common, &cluster.client).await?,
+                Err(_) => None,
+            };
+            if let Some(kept) = &kept {
+                kept.prove().await?;
+            }
+            Ok(Ground { config, plan, kept, cluster })
         };
         futures::future::join_all(self.0.into_iter().map(one)).await.into_iter().collect()
     }

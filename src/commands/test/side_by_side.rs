@@ -52,7 +52,7 @@ impl Runs<'_> {
     }
 
     async fn one(&self, ground: &Ground, id: RunId, bus: &Rc<Bus>) -> RunResult {
-        let Ground { config, plan, cluster } = ground;
+        let Ground { config, plan, cluster, .. } = ground;
         let cluster = match cluster {
             Ok(cluster) => cluster,
             Err(gone) => return unreached(gone, plan, config, bus),

@@ -26,7 +26,7 @@ impl Telling<'_> {
     /// Publishes the reports and tells everybody. What does not work out becomes a note of the result and a warning.
     pub(super) async fn tell(&self, results: Vec<RunResult>, buses: &[Rc<Bus>]) -> Vec<RunResult> {
         let cleaned = results.into_iter().zip(buses).map(|(result, bus)| bus.cleaned(result));
-        let mut stories: Vec<Story> = cleaned.map(|result| self.published(result)).collect();
+        let mut stories: Vec<Story> = futures::future::join_all(cleaned.map(|result| self.published(result))).await;
         for (story, bus) in stories.iter_mut().zip(buses) {
             story.result = bus.cleaned(story.result.clone());
         }
@@ -43,15 +43,15 @@ impl Telling<'_> {
                 .collect();
             let complaints: Vec<String> = audience.tell(&told).await.iter().filter_map(Outcome::complaint).collect();
             if !complaints.is_empty() {
-                self.amended(&mut stories, buses, &complaints);
+                self.amended(&mut stories, buses, &complaints).await;
             }
         }
         stories.into_iter().map(|story| story.result).collect()
     }
 
-    fn published(&self, mut result: RunResult) -> Story {
+    async fn published(&self, mut result: RunResult) -> Story {
         let Some(publisher) = self.publisher else { return Story { result, before: None, report: None } };
-        let before = publisher.before(&result.target.name).unwrap_or_else(|error| {
+        let before = publisher.before(&result.target.name).await.unwrap_or_else(|error| {
             complain(
                 &mut result,
                 format!("the run before is not known, so that everything counts as changed: {error}"),
@@ -59,7 +59,7 @@ impl Telling<'_> {
             None
         });
         // Before the messages: what they link to is there when they arrive.
-        let report = match publisher.publish(&result) {
+        let report = match publisher.publish(&result).await {
             Ok(()) => Some(publisher.link(&result)),
             Err(error) => {
                 complain(&mut result, format!("the reports are not published: {error}"));
@@ -70,13 +70,13 @@ impl Telling<'_> {
     }
 
     /// Publishes once more with what did not arrive.
-    fn amended(&self, stories: &mut [Story], buses: &[Rc<Bus>], complaints: &[String]) {
+    async fn amended(&self, stories: &mut [Story], buses: &[Rc<Bus>], complaints: &[String]) {
         for (Story { result, report, .. }, bus) in stories.iter_mut().zip(buses) {
             for text in complaints {
                 complain(result, bus.cleaned(text.clone()));
             }
             if let Some(publisher) = self.publisher.filter(|_| report.is_some())
-                && let Err(error) = publisher.publish(result)
+                && let Err(error) = publisher.publish(result).await
             {
                 complain(result, bus.cleaned(format!("the reports are published without the last notes: {error}")));
             }

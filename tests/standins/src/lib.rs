@@ -5,6 +5,7 @@
 //! lets a test's [`Script`](script::Script) answer in their place.
 
 pub mod authority;
+pub mod aws;
 pub mod chatwork;
 pub mod datadog;
 pub mod github;
