@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::UsageError;
-use crate::check::{Check, Grant, Scope, all_grants};
+use crate::check::{Check, EVENTS_GRANT, Grant, Scope, all_grants};
 use crate::checks;
 use crate::cli::{ListArgs, ListOutput};
 use crate::config::{Config, Setting, Sources};
@@ -40,7 +40,7 @@ struct ListedSetting {
 pub(super) fn run(args: &ListArgs) -> Result<u8, UsageError> {
     let listed = chosen(&args.checks)?.into_iter().map(listed).collect::<Vec<_>>();
     let text = match args.output {
-        ListOutput::Human => human(&listed),
+        ListOutput::Human => human(&listed, args.checks.is_empty()),
         ListOutput::Json => serde_json::to_string_pretty(&listed).map_err(|e| UsageError::Flag(e.to_string()))? + "\n",
         ListOutput::Yaml => serde_saphyr::to_string(&listed).map_err(|e| UsageError::Flag(e.to_string()))?,
     };
@@ -86,7 +86,8 @@ fn listed(check: &'static dyn Check) -> Listed {
     }
 }
 
-fn human(listed: &[Listed]) -> String {
+/// `of_run`: also what a run itself needs, whichever checks it has.
+fn human(listed: &[Listed], of_run: bool) -> String {
     let mut text = String::new();
     for check in listed {
         let _ = writeln!(text, "{}\n  {}", check.name, check.summary);
@@ -122,6 +123,13 @@ fn human(listed: &[Listed]) -> String {
             );
         }
         text.push('\n');
+    }
+    if of_run {
+        let (right, why) = (EVENTS_GRANT.qualified(), EVENTS_GRANT.why);
+        let verbs = EVENTS_GRANT.verbs.join(",");
+        let _ = writeln!(text, "every run\n\n  permissions");
+        let _ =
+            writeln!(text, "    {verbs} {right} (in the namespace that `events` names, only where it is set): {why}");
     }
     text
 }

@@ -52,6 +52,7 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
     }
     let publisher = Publisher::of(&config.core)?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &config.core)?) };
+    let events = audience.as_ref().and_then(|audience| audience.events().map(str::to_owned));
     let before = Baseline::find(&args, &config)?;
     let sinks = sinks(&args, termination_log)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
@@ -86,7 +87,7 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
                 config: &config,
                 plan: plan.clone(),
                 id,
-                options: RunOptions { keep: args.keep || global.debug },
+                options: RunOptions { keep: args.keep || global.debug, events: events.clone() },
                 interruption: interruption.clone(),
                 bus: Rc::clone(&bus),
             };

@@ -171,7 +171,7 @@ fn render(
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/kibertas-rs");
     let mut command = world.cluster().command(&helm);
     command.args(["template", release, chart, "--namespace", release, "--values"]).arg(file.path());
-    let output = world.wait(command.output())?;
+    let output = world.wait(async { command.output().await })?;
     if !output.status.success() {
         return Err(format!("helm template: {}", String::from_utf8_lossy(&output.stderr)).into());
     }

@@ -2,6 +2,7 @@
 
 mod argo_cd;
 mod argo_rollouts;
+mod argo_workflows;
 mod bind;
 mod cert_manager;
 mod cluster_autoscaler_stand_in;
@@ -58,6 +59,9 @@ pub static ALL: &[&dyn Component] = &[
     &argo_cd::Redis,
     &argo_cd::RepoServer,
     &argo_cd::Controller,
+    &argo_cd::ApplicationSets,
+    &argo_cd::Notifications,
+    &argo_workflows::ArgoWorkflows,
 ];
 
 /// The component of that name.
