@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
+use test_cluster::{Blocking, Profile};
 
 use super::release::Release;
 use super::world::{World, trial};
@@ -15,6 +16,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 fn button(world: &World) -> Result<(), Failed> {
+    // Only this trial needs it.
+    Blocking::up(world.cluster().site().name(), Profile::Full, &["argo-workflows"])?;
     let operations = json!({"rolloutOperations": {"enabled": true}, "helmTest": {"enabled": false}});
     let _release = Release::install(world, NAMESPACE, &world.values(&["rollouts"], operations))?;
     let paused = |rollout: &Value| !rollout["status"]["pauseConditions"].is_null();

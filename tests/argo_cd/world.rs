@@ -15,7 +15,7 @@ use test_cluster::{Blocking, Profile, Progress};
 
 /// Names another cluster than `argo-cd`, so that two checkouts can run their trials at the same time.
 const NAME: &str = "KIBERTAS_TEST_CLUSTER";
-const WITH: &[&str] = &["argo-cd", "argo-cd-applicationsets", "argo-cd-notifications", "argo-workflows"];
+const WITH: &[&str] = &["argo-cd", "argo-cd-applicationsets", "argo-cd-notifications"];
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_kibertas-rs");
 
 /// The cluster and what is the same for all trials.

@@ -42,14 +42,14 @@ fn suffice(world: &World, check: &str) -> Result<(), Failed> {
     let given = format!("trial-work-{check}");
     let account = Account::of_chart(world, check, "given", Some(&given), &json!({}))?;
     let passed = run::test(account.environment(), &[check]).and_then(|report| report.expect_pass());
-    world.kubectl(&["delete", "namespace", &given, "--wait=false"])?;
+    world.kubectl(&["delete", "namespace", &given, "--timeout=90s"])?;
     passed
 }
 
 /// Every right is taken away once, in both kinds of namespace.
 fn each_missing(world: &World, check: &str) -> Result<(), Failed> {
     let mut rows: Vec<(Right, [String; 2])> = Vec::new();
-    let given = format!("trial-less-{check}");
+    let given = format!("trial-work-less-{check}");
     for (column, (what, namespace)) in [("less", None), ("less-given", Some(given.as_str()))].into_iter().enumerate() {
         let account = Account::of_chart(world, check, what, namespace, &json!({}))?;
         let rights = account.rights();
@@ -70,7 +70,7 @@ fn each_missing(world: &World, check: &str) -> Result<(), Failed> {
             }
         }
     }
-    world.kubectl(&["delete", "namespace", &given, "--ignore-not-found", "--wait=false"])?;
+    world.kubectl(&["delete", "namespace", &given, "--timeout=90s"])?;
     documented(check, &table(check, &rows, &optional(world, check, &json!({}))?)?)
 }
 

@@ -124,7 +124,7 @@ impl Drop for Account<'_> {
         let label = format!("app.kubernetes.io/instance={}", self.release);
         let kinds = "roles,rolebindings,clusterroles,clusterrolebindings";
         let roles = ["delete", kinds, "--all-namespaces", "-l", &label, "--ignore-not-found"];
-        let namespace = ["delete", "namespace", &self.release, "--ignore-not-found", "--wait=false"];
+        let namespace = ["delete", "namespace", &self.release, "--ignore-not-found", "--timeout=90s"];
         for args in [roles.as_slice(), namespace.as_slice()] {
             if let Err(error) = self.world.kubectl(args) {
                 eprintln!("the trial's account stays: {error}");
