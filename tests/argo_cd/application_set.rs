@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kube::api::{Api, DynamicObject};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use test_cluster::{Blocking, Profile};

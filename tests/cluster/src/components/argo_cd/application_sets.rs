@@ -35,9 +35,11 @@ impl Component for ApplicationSets {
 
     async fn invocation(&self, cx: &Context) -> Result<Invocation> {
         let node = cx.site().addresses().node();
+        // One of its clients reads this variable and no flag.
+        let kubeconfig = identity::service_account(cx, NAMESPACE, ACCOUNT).await?;
         Ok(Invocation::new(cx.tool(&ARGO_CD)?.program("argocd"))
             .env("ARGOCD_BINARY_NAME", ACCOUNT)
-            .file("kubeconfig", identity::service_account(cx, NAMESPACE, ACCOUNT).await?)
+            .env("KUBECONFIG", kubeconfig.display().to_string())
             .flag("namespace", NAMESPACE)
             .flag("argocd-repo-server", format!("{node}:{REPO_PORT}"))
             .arg("--repo-server-plaintext")
@@ -47,7 +49,8 @@ impl Component for ApplicationSets {
     }
 
     async fn ready(&self, cx: &Context, seen: &Seen) -> Result<()> {
-        ready::http(cx, seen, PROBE_PORT, "/readyz").await;
+        // It has no checks behind its probe; its metrics come with its workers.
+        ready::http(cx, seen, METRICS_PORT, "/metrics").await;
         Ok(())
     }
 }
