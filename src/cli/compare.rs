@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 /// The arguments of `compare`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each side is a JSON report, or a folder of them: the results of repeated runs of one cluster.\n\
+    after_help = "Each side is a JSON report, or a folder of them: the results of repeated runs of one cluster. The report of a run on several \
+    clusters alone is both sides: its first cluster, and the second.\n\
     Exit codes: 0 compared, and with --fail-on-regression nothing is worse; 1 something is worse; 2 usage; 4 nothing to compare."
 )]
 pub struct CompareArgs {
@@ -16,7 +17,7 @@ pub struct CompareArgs {
     pub a: PathBuf,
     /// What is looked at: green, or now.
     #[arg(value_name = "B")]
-    pub b: PathBuf,
+    pub b: Option<PathBuf>,
     /// The format.
     #[arg(long, value_enum, default_value = "terminal")]
     pub to: ComparisonFormat,

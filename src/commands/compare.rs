@@ -8,10 +8,14 @@ use crate::cli::compare::{CompareArgs, ComparisonFormat};
 use crate::compare::{self, Comparison, baseline};
 use crate::exit;
 use crate::report::wants_colours;
+use crate::result::RunResult;
 
 /// Reads both sides, writes the comparison, and answers by what is worse.
 pub(super) fn run(args: &CompareArgs) -> Result<u8, UsageError> {
-    let (a, b) = (baseline::read(&args.a)?, baseline::read(&args.b)?);
+    let (a, b) = match &args.b {
+        Some(b) => (baseline::read(&args.a)?, baseline::read(b)?),
+        None => both(&args.a)?,
+    };
     let comparison = Comparison::of(&a, &b).map_err(|error| UsageError::Flag(error.to_string()))?;
     let to_stdout = args.out == Path::new("-");
     let text = match args.to {
@@ -32,6 +36,23 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8, UsageError> {
             .map_err(|error| UsageError::Flag(format!("{} cannot be written: {error}", args.out.display())))?;
     }
     Ok(verdict(&comparison, args.fail_on_regression))
+}
+
+/// The two sides that one report of several clusters holds.
+fn both(path: &Path) -> Result<(Vec<RunResult>, Vec<RunResult>), UsageError> {
+    let all = baseline::read(path)?;
+    let mut names: Vec<&str> = Vec::new();
+    for run in &all {
+        if !names.contains(&run.target.name.as_str()) {
+            names.push(&run.target.name);
+        }
+    }
+    let [first, _] = names.as_slice() else {
+        let found = format!("{} holds the results of {}", path.display(), names.join(", "));
+        return Err(UsageError::Flag(format!("{found}: give another report to compare with, or one of two clusters")));
+    };
+    let first = (*first).to_owned();
+    Ok(all.into_iter().partition(|run| run.target.name == first))
 }
 
 /// Tells what is worse, and answers with the exit code.

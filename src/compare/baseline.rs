@@ -29,11 +29,12 @@ pub enum BaselineError {
 
 /// The results of a file, or of all `.json` files of a folder, oldest first.
 pub fn read(path: &Path) -> Result<Vec<RunResult>, BaselineError> {
-    let one = |path: &Path| read::read(path).map_err(|source| BaselineError::Report { path: path.to_owned(), source });
+    let all = |path: &Path| read::read(path).map_err(|source| BaselineError::Report { path: path.to_owned(), source });
     if !path.is_dir() {
-        return Ok(vec![one(path)?]);
+        return all(path);
     }
-    let mut results = files(path)?.iter().map(|file| one(file)).collect::<Result<Vec<_>, _>>()?;
+    let results = files(path)?.iter().map(|file| all(file)).collect::<Result<Vec<_>, _>>()?;
+    let mut results: Vec<RunResult> = results.into_iter().flatten().collect();
     results.sort_by_key(|result| result.started);
     if results.is_empty() {
         return Err(BaselineError::Place { path: path.to_owned(), reason: "it holds no .json reports".to_owned() });
@@ -48,7 +49,9 @@ pub fn last(folder: &Path, cluster: &str) -> Result<Option<RunResult>, BaselineE
         return Ok(None);
     }
     let last = files(&place)?.into_iter().max();
-    last.map(|path| read::read(&path).map_err(|source| BaselineError::Report { path, source })).transpose()
+    let Some(path) = last else { return Ok(None) };
+    let results = read::read(&path).map_err(|source| BaselineError::Report { path, source })?;
+    Ok(results.into_iter().next_back())
 }
 
 /// Keeps a result, and of the cluster's results the last `most`.
@@ -60,7 +63,7 @@ pub fn keep(folder: &Path, result: &RunResult, most: usize) -> Result<PathBuf, B
     let path = place.join(name);
     let target = ReportTarget { format: Format::Json, destination: Destination::File(path.clone()) };
     let report = FileReport::open(target).map_err(|error| wrong(&path, error.to_string()))?;
-    report.write(result).map_err(|error| wrong(&path, error.to_string()))?;
+    report.write(std::slice::from_ref(result)).map_err(|error| wrong(&path, error.to_string()))?;
     let mut kept = files(&place)?;
     kept.sort();
     for old in kept.iter().rev().skip(most.max(1)) {

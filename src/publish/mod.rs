@@ -87,8 +87,8 @@ impl Publisher {
         let mut texts = Vec::new();
         for about in FORMATS {
             let text = match about.format {
-                Format::Prometheus => prometheus::render(result, &metrics),
-                format => render(result, format).map_err(|error| self.failed(&error))?,
+                Format::Prometheus => prometheus::render(std::slice::from_ref(result), &metrics),
+                format => render(std::slice::from_ref(result), format).map_err(|error| self.failed(&error))?,
             };
             texts.push((about.format, text));
         }

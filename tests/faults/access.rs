@@ -32,7 +32,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             }),
         ]
     });
-    each.collect()
+    let events = on_whole(world, "access::events_that_may_not_be_left_change_no_verdict", events_that_may_not_be_left);
+    each.chain([events]).collect()
 }
 
 /// With the chart's rights and none of the optional ones, the check passes, in a namespace of its own and in one that is given.
@@ -86,6 +87,33 @@ fn missed(account: &Account, check: &str, right: &Right) -> Result<String, Faile
         return Err(format!("something was created all the same: {said}").into());
     }
     Ok(format!("Inconclusive, “{said}”"))
+}
+
+/// The chart's Role for Events is enough for them, and without it the run says so before and after, and passes.
+fn events_that_may_not_be_left(world: &World) -> Result<(), Failed> {
+    let account = Account::of_chart(world, "cert-manager", "events", None, &json!({"events": "default"}))?;
+    let mut environment = account.environment().clone();
+    environment.push(("KIBERTAS_EVENTS", "default".to_owned()));
+    let told = |report: &run::Report| (report.progress.clone(), report.json["notices"].to_string());
+    let report = run::test(&environment, &["cert-manager"])?;
+    report.expect_pass()?;
+    let (progress, notices) = told(&report);
+    let left = world.kubectl(&["get", "events", "-n", "default", "--field-selector", "reason=ChecksPassed"])?;
+    if progress.contains("no Events") || notices.contains("events in") || !left.contains(&run::id(&progress)?) {
+        return Err(format!("{progress}\n{notices}\n{left}").into());
+    }
+    let of_events = |right: &&Right| right.named() == "create events.events.k8s.io";
+    let right = account.rights().iter().find(of_events).cloned().ok_or("the chart gives no right to leave Events")?;
+    account.without(&right)?;
+    let report = run::test(&environment, &["cert-manager"])?;
+    report.expect_pass()?;
+    let (progress, notices) = told(&report);
+    let early =
+        "no Events will be left in namespace default: the credentials of this run may not create events.events.k8s.io";
+    if progress.contains(early) && notices.contains("events in namespace default") {
+        return Ok(());
+    }
+    Err(format!("{progress}\n{notices}").into())
 }
 
 fn table(check: &str, rows: &[(Right, [String; 2])], optional: &[Right]) -> Result<String, Failed> {
