@@ -2,7 +2,6 @@
 
 mod argo_cd;
 mod argo_rollouts;
-mod argo_workflows;
 mod bind;
 mod cert_manager;
 mod cluster_autoscaler_stand_in;
@@ -61,7 +60,6 @@ pub static ALL: &[&dyn Component] = &[
     &argo_cd::Controller,
     &argo_cd::ApplicationSets,
     &argo_cd::Notifications,
-    &argo_workflows::ArgoWorkflows,
 ];
 
 /// The component of that name.
