@@ -5,6 +5,10 @@
 #   docker buildx build --platform linux/amd64,linux/arm64 --build-arg SOURCE_DATE_EPOCH=0 \
 #     --output type=image,name=REGISTRY/kibertas-rs:0.1.0,push=true,rewrite-timestamp=true .
 #
+# Or with buildah, for one architecture; the same sources and tools give the same digest:
+#
+#   buildah bud --timestamp 0 --tag kibertas-rs .
+#
 # `cargo cluster image` packs the same without a container engine; tests/image.rs compares the two.
 
 FROM --platform=$BUILDPLATFORM rust:1.95.0-slim-trixie AS build

@@ -235,6 +235,11 @@ impl Grant {
     }
 }
 
+/// What a run needs beside its checks in the namespace that the setting `events` names: without it, no Events are left there, and
+/// nothing else changes.
+pub static EVENTS_GRANT: Grant =
+    Grant::namespaced("events.k8s.io", "events", &["create"], "the Events of each run's outcome");
+
 /// All grants of a check: what every one needs, where it works in a namespace, and its own.
 pub fn all_grants(check: &dyn Check) -> impl Iterator<Item = &'static Grant> {
     let common = if check.works_in_namespace() { COMMON_GRANTS } else { &[] };

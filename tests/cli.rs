@@ -156,6 +156,19 @@ fn values_are_refused_with_field_value_and_what_would_be_right() {
 }
 
 #[test]
+fn an_empty_choice_of_rollouts_is_not_all_of_them() {
+    for choice in ["--selector=", "--selector= ", "--project=", "--namespace="] {
+        let (flag, _) = choice.split_once('=').unwrap();
+        for operation in [&["promote", "--full"][..], &["abort"], &["status"]] {
+            let args = [&["rollouts"], operation, &["--all-namespaces", "--kubeconfig", "/nowhere", choice]].concat();
+            let args: Vec<&str> =
+                args.into_iter().filter(|a| flag != "--namespace" || *a != "--all-namespaces").collect();
+            refused(&args, &[], &[flag, "it is empty", "--all"]);
+        }
+    }
+}
+
+#[test]
 fn a_configuration_file_is_refused_as_a_whole_with_every_problem() {
     let folder = tempfile::tempdir().unwrap();
     let text = "colour: red\ntimeout: soon\nchecks:\n  ingress:\n    hots: a.example\n  ingres: {}\n";

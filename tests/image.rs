@@ -89,6 +89,15 @@ fn the_dockerfile_and_the_archive_describe_the_same_image() {
 }
 
 #[test]
+fn the_dockerfile_builds_with_the_compiler_that_the_sources_are_tested_with() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let toolchain = std::fs::read_to_string(root.join("rust-toolchain.toml")).unwrap();
+    let channel = toolchain.split("channel = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let text = std::fs::read_to_string(root.join("Dockerfile")).unwrap();
+    assert!(text.contains(&format!(" rust:{channel}-slim-")), "the Dockerfile is not FROM rust:{channel}");
+}
+
+#[test]
 fn the_same_program_is_the_same_image() {
     let pack = || image::of_harness(Path::new(env!("CARGO_BIN_EXE_kibertas-rs"))).unwrap();
     assert_eq!(pack().digest(), pack().digest());

@@ -35,20 +35,30 @@ pub struct Which {
     #[arg(value_name = "ROLLOUT", conflicts_with_all = ["selector", "project", "all", "all_namespaces"])]
     pub names: Vec<String>,
     /// The namespace; default: the context's.
-    #[arg(long, short, value_name = "NAMESPACE", help_heading = "Which Rollouts")]
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = given, help_heading = "Which Rollouts")]
     pub namespace: Option<String>,
     /// Look in all namespaces.
     #[arg(long, short = 'A', conflicts_with = "namespace", help_heading = "Which Rollouts")]
     pub all_namespaces: bool,
     /// Those with these labels.
-    #[arg(long, short = 'l', value_name = "SELECTOR", help_heading = "Which Rollouts")]
+    #[arg(long, short = 'l', value_name = "SELECTOR", value_parser = given, help_heading = "Which Rollouts")]
     pub selector: Option<String>,
     /// Those of the Applications of this Argo CD project, in all namespaces unless one is given.
-    #[arg(long, value_name = "APPPROJECT", help_heading = "Which Rollouts")]
+    #[arg(long, value_name = "APPPROJECT", value_parser = given, help_heading = "Which Rollouts")]
     pub project: Option<String>,
     /// Every one of the namespace, or with -A of the cluster.
     #[arg(long, help_heading = "Which Rollouts")]
     pub all: bool,
+}
+
+/// A text that says something. To the API server an empty selector or namespace means all of them, which nobody asks for by
+/// leaving a parameter of a Workflow empty.
+fn given(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("it is empty; --all takes all Rollouts, and -A looks in all namespaces".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The arguments of `rollouts list`.

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::UsageError;
-use crate::check::{Check, Grant, Scope, all_grants};
+use crate::check::{Check, EVENTS_GRANT, Grant, Scope, all_grants};
 use crate::checks;
 use crate::cli::{ListArgs, ListOutput};
 use crate::compare::baseline::ring::GRANTS;
@@ -41,7 +41,10 @@ struct ListedSetting {
 pub(super) fn run(args: &ListArgs) -> Result<u8, UsageError> {
     let listed = chosen(&args.checks)?.into_iter().map(listed).collect::<Vec<_>>();
     let text = match args.output {
-        ListOutput::Human => human(&listed) + &of_baselines(),
+        ListOutput::Human => {
+            let of_run = if args.checks.is_empty() { of_run() } else { String::new() };
+            human(&listed) + &of_run
+        }
         ListOutput::Json => serde_json::to_string_pretty(&listed).map_err(|e| UsageError::Flag(e.to_string()))? + "\n",
         ListOutput::Yaml => serde_saphyr::to_string(&listed).map_err(|e| UsageError::Flag(e.to_string()))?,
     };
@@ -87,6 +90,7 @@ fn listed(check: &'static dyn Check) -> Listed {
     }
 }
 
+/// `of_run`: also what a run itself needs, whichever checks it has.
 fn human(listed: &[Listed]) -> String {
     let mut text = String::new();
     for check in listed {
@@ -126,9 +130,11 @@ fn line_of(grant: &Grant) -> String {
 }
 
 /// What the harness itself may need beside the checks.
-fn of_baselines() -> String {
-    let mut text =
-        "baselines\n  Where baselines (KIBERTAS_BASELINES) is configmap://NAMESPACE/NAME\n\n  permissions\n".to_owned();
+fn of_run() -> String {
+    let mut text = "every run\n\n  permissions\n".to_owned();
+    let (right, verbs, why) = (EVENTS_GRANT.qualified(), EVENTS_GRANT.verbs.join(","), EVENTS_GRANT.why);
+    let _ = writeln!(text, "    {verbs} {right} (in the namespace that `events` names, only where it is set): {why}");
+    text.push_str("  where baselines (KIBERTAS_BASELINES) is configmap://NAMESPACE/NAME\n");
     text.extend(GRANTS.iter().map(line_of));
     text
 }

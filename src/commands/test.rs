@@ -48,6 +48,7 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
     let prepared = Prepared::make(&sources, &args, &access).await?;
     let publisher = Publisher::of(&common.core).await?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &common.core)?) };
+    let events = audience.as_ref().and_then(|audience| audience.events().map(str::to_owned));
     let before = Baseline::find(&args, &common)?;
     let (display, reports) = outputs(&args)?;
     let grounds = prepared.connect(&access, &common.core).await?;
@@ -68,7 +69,7 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
     });
     let runs = Runs {
         grounds: &grounds,
-        options: RunOptions { keep: args.keep || global.debug },
+        options: RunOptions { keep: args.keep || global.debug, events },
         redactor: &redactor,
         interruption: &interruption,
         ids: &ids,

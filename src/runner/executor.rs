@@ -25,10 +25,12 @@ use crate::result::{CheckResult, CleanupResult, RunResult, SCHEMA, StepResult};
 use crate::verdict::Verdict;
 
 /// What a run does besides its checks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     /// Leave the objects in the cluster for a look by hand.
     pub keep: bool,
+    /// The namespace in which Events of the outcome will be left, if any.
+    pub events: Option<String>,
 }
 
 /// A run that is ready to start.
@@ -62,7 +64,8 @@ impl Run<'_> {
             target: self.cluster.target.clone(),
             checks: self.plan.running(),
         });
-        let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned))).await;
+        let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned)));
+        let (checks, ()) = tokio::join!(checks, self.look_at_events());
         let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));
         RunResult {
             schema: SCHEMA.to_owned(),
@@ -76,6 +79,15 @@ impl Run<'_> {
             checks,
             settings: self.config.own.shown(),
             notices: self.bus.take_complaints(),
+        }
+    }
+
+    /// Tells early what will be missing at the end.
+    async fn look_at_events(&self) {
+        if let Some(namespace) = &self.options.events
+            && let Some(text) = preflight::of_events(&self.cluster.client, namespace).await
+        {
+            self.bus.emit(Event::Notice { text });
         }
     }
 

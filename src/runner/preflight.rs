@@ -3,10 +3,10 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::Api;
 use kube::api::PostParams;
+use kube::{Api, Client};
 
-use crate::check::{Check, Grant, Scope, all_grants};
+use crate::check::{Check, EVENTS_GRANT, Grant, Scope, all_grants};
 use crate::cluster::call::{Action, call};
 use crate::context::{Context, Step};
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
@@ -46,19 +46,46 @@ pub async fn permissions(cx: &Context, step: &Step, check: &dyn Check) -> Result
         .next("grant them to the run's user or ServiceAccount; `kibertas-rs list` prints what each check needs"))
 }
 
+/// What somebody should know before a run that is to leave Events in `namespace`: that it may not. No verdict depends on it, and where
+/// the API server does not say, the attempt will.
+pub async fn of_events(client: &Client, namespace: &str) -> Option<String> {
+    let question = Question { verb: EVENTS_GRANT.verbs[0], grant: &EVENTS_GRANT };
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = api.create(&PostParams::default(), &review(&question, Some(namespace.to_owned()), None)).await.ok()?;
+    let right = format!("{} {}", question.verb, EVENTS_GRANT.qualified());
+    (!answer.status?.allowed).then(|| {
+        format!(
+            "no Events will be left in namespace {namespace}: the credentials of this run may not {right} there; \
+             kubectl auth can-i {right} -n {namespace}"
+        )
+    })
+}
+
 async fn ask(cx: &Context, step: &Step, question: &Question) -> Result<bool, Failure> {
     let api: Api<SelfSubjectAccessReview> = Api::all(cx.client.clone());
     let grant = question.grant;
-    let (resource, subresource) = match grant.resource.split_once('/') {
-        Some((resource, sub)) => (resource, Some(sub.to_owned())),
-        None => (grant.resource, None),
-    };
     let (namespace, name) = match grant.scope {
         Scope::Namespace => (Some(cx.scratch.namespace.clone()), None),
         Scope::Cluster => (None, None),
         Scope::Object { namespace, name } => (Some(namespace.to_owned()), Some(name.to_owned())),
     };
-    let review = SelfSubjectAccessReview {
+    let review = review(question, namespace, name);
+    let action = Action {
+        verb: "create",
+        resource: "selfsubjectaccessreviews.authorization.k8s.io".to_owned(),
+        object: ObjectRef::cluster_scoped("SelfSubjectAccessReview", &grant.qualified()),
+    };
+    let answer = call(step, &action, async || api.create(&PostParams::default(), &review).await).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+fn review(question: &Question, namespace: Option<String>, name: Option<String>) -> SelfSubjectAccessReview {
+    let grant = question.grant;
+    let (resource, subresource) = match grant.resource.split_once('/') {
+        Some((resource, sub)) => (resource, Some(sub.to_owned())),
+        None => (grant.resource, None),
+    };
+    SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
                 group: Some(grant.group.to_owned()),
@@ -72,12 +99,5 @@ async fn ask(cx: &Context, step: &Step, question: &Question) -> Result<bool, Fai
             ..SelfSubjectAccessReviewSpec::default()
         },
         ..SelfSubjectAccessReview::default()
-    };
-    let action = Action {
-        verb: "create",
-        resource: "selfsubjectaccessreviews.authorization.k8s.io".to_owned(),
-        object: ObjectRef::cluster_scoped("SelfSubjectAccessReview", &grant.qualified()),
-    };
-    let answer = call(step, &action, async || api.create(&PostParams::default(), &review).await).await?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
+    }
 }

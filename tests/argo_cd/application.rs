@@ -23,7 +23,16 @@ pub(crate) struct Application<'w> {
 impl<'w> Application<'w> {
     /// Creates project and application, and lets Argo CD sync.
     pub(crate) fn sync(world: &'w World, name: &'static str, values: &Value) -> Result<Self, Failed> {
-        let repository = Repository::new()?;
+        Self::sync_from(world, name, Repository::new()?, values)
+    }
+
+    /// The same from a repository that is there.
+    pub(crate) fn sync_from(
+        world: &'w World,
+        name: &'static str,
+        repository: Repository,
+        values: &Value,
+    ) -> Result<Self, Failed> {
         let mut project = example("project")?;
         project["spec"]["sourceRepos"] = json!([repository.url()]);
         world.apply(&project)?;
@@ -40,12 +49,7 @@ impl<'w> Application<'w> {
 
     /// Waits for the end of the sync: its phase, and what Argo CD says of the hook.
     pub(crate) fn end(&self, seconds: u64) -> Result<(String, Value), Failed> {
-        let ended = |app: &Value| {
-            let phase = app["status"]["operationState"]["phase"].as_str().unwrap_or_default();
-            ["Succeeded", "Failed", "Error"].contains(&phase)
-        };
-        let app = self.world.until(self.api(), self.name, seconds, ended)?;
-        let state = &app["status"]["operationState"];
+        let state = &operation(self.world, self.name, seconds)?;
         let phase = state["phase"].as_str().unwrap_or_default().to_owned();
         let resources = state["syncResult"]["resources"].as_array().cloned().unwrap_or_default();
         let hook = resources.into_iter().find(|resource| resource["hookType"] == "PostSync");
@@ -60,9 +64,23 @@ impl<'w> Application<'w> {
         Ok(())
     }
 
-    fn api(&self) -> Api<DynamicObject> {
-        self.world.api("argoproj.io", "v1alpha1", "Application", "argocd")
+    pub(crate) fn api(&self) -> Api<DynamicObject> {
+        applications(self.world)
     }
+}
+
+/// Argo CD's applications.
+pub(crate) fn applications(world: &World) -> Api<DynamicObject> {
+    world.api("argoproj.io", "v1alpha1", "Application", "argocd")
+}
+
+/// Waits for the end of an application's sync; the state of the operation.
+pub(crate) fn operation(world: &World, name: &str, seconds: u64) -> Result<Value, Failed> {
+    let ended = |app: &Value| {
+        let phase = app["status"]["operationState"]["phase"].as_str().unwrap_or_default();
+        ["Succeeded", "Failed", "Error"].contains(&phase)
+    };
+    Ok(world.until(applications(world), name, seconds, ended)?["status"]["operationState"].clone())
 }
 
 impl Drop for Application<'_> {

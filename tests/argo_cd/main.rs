@@ -1,9 +1,11 @@
 //! The chart in a real cluster: under real Argo CD, under Helm, and as a CronJob.
 //!
-//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `argo-cd` is brought up and left up for the next run.
+//! Needs Linux, root and Go (see tests/cluster/README.md); the cluster `argo-cd` (or the one that `KIBERTAS_TEST_CLUSTER` names)
+//! is brought up and left up for the next run, and for one trial a second one beside it.
 //! `cargo test --test argo_cd -- NAME` runs the trials whose names contain NAME.
 
 mod application;
+mod application_set;
 mod cronjob;
 mod examples;
 mod hooks;
@@ -41,6 +43,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         hooks::trials(world),
         release::trials(world),
         cronjob::trials(world),
+        application_set::trials(world),
     ]
     .into_iter()
     .flatten()

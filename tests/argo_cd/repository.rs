@@ -27,11 +27,16 @@ impl Repository {
         format!("file://{}", self.folder.path().display())
     }
 
-    fn git(&self, args: &[&str]) -> Result<(), Failed> {
+    /// The commit that is there, in full.
+    pub(crate) fn head(&self) -> Result<String, Failed> {
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn git(&self, args: &[&str]) -> Result<String, Failed> {
         let name = ["-c", "user.name=platform", "-c", "user.email=platform@example.com"];
         let output = Command::new("git").current_dir(self.folder.path()).args(name).args(args).output()?;
         if output.status.success() {
-            Ok(())
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         } else {
             Err(format!("git {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
         }

@@ -1,5 +1,6 @@
 //! The cluster with Argo CD, and the program's image in it.
 
+use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,11 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use test_cluster::{Blocking, Profile, Progress};
 
+/// Names another cluster than `argo-cd`, so that two checkouts can run their trials at the same time.
+const NAME: &str = "KIBERTAS_TEST_CLUSTER";
+const WITH: &[&str] = &["argo-cd", "argo-cd-applicationsets", "argo-cd-notifications"];
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_kibertas-rs");
+
 /// The cluster and what is the same for all trials.
 pub(crate) struct World {
     cluster: Blocking,
@@ -22,9 +28,9 @@ pub(crate) struct World {
 impl World {
     /// Brings the cluster up, or makes sure that it is.
     pub(crate) fn up() -> Result<Self, test_cluster::Error> {
-        let cluster = Blocking::up("argo-cd", Profile::Full, &["argo-cd"])?;
-        let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
-        let image = cluster.wait(cluster.cluster().load_harness(program))?;
+        let name = std::env::var(NAME).unwrap_or_else(|_| "argo-cd".to_owned());
+        let cluster = Blocking::up(&name, Profile::Full, WITH)?;
+        let image = cluster.wait(cluster.cluster().load_harness(Path::new(PROGRAM)))?;
         let helm = cluster.wait(test_cluster::program("helm", &Progress::plain()))?;
         Ok(Self { cluster, image, helm })
     }
@@ -34,14 +40,29 @@ impl World {
         Ok(Self { cluster: Blocking::unused()?, image: String::new(), helm: PathBuf::new() })
     }
 
+    /// The image of the program, as the chart's values name it.
+    pub(crate) fn image(&self) -> Value {
+        let (repository, tag) = self.image.rsplit_once(':').unwrap_or((&self.image, "latest"));
+        json!({"repository": repository, "tag": tag, "pullPolicy": "Never"})
+    }
+
+    /// The machine's address that pods reach.
+    pub(crate) fn host(&self) -> Ipv4Addr {
+        self.cluster().site().addresses().host()
+    }
+
+    /// A namespace with one Secret in it.
+    pub(crate) fn secret(&self, namespace: &str, name: &str, data: &Value) -> Result<(), Failed> {
+        secret_in(&self.cluster, namespace, name, data)
+    }
+
     /// The chart's values under which it runs `checks` in this cluster, with `more` on top.
     pub(crate) fn values(&self, checks: &[&str], more: Value) -> Value {
-        let (repository, tag) = self.image.rsplit_once(':').unwrap_or((&self.image, "latest"));
         let mut values = json!({
             "fullnameOverride": "proofs",
-            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+            "image": self.image(),
             "checks": checks,
-            "config": {"clusterName": "argo-cd"},
+            "config": {"clusterName": "blue"},
             "env": {"INGRESS_CLASS_NAME": "traefik", "KIBERTAS_INGRESS_ZONE": self.cluster().zone(),
                     "KIBERTAS_DNS_SERVERS": self.cluster().dns_server().to_string()},
         });
@@ -100,6 +121,15 @@ impl Deref for World {
     fn deref(&self) -> &Blocking {
         &self.cluster
     }
+}
+
+/// The same in any cluster.
+pub(crate) fn secret_in(cluster: &Blocking, namespace: &str, name: &str, data: &Value) -> Result<(), Failed> {
+    let objects = json!([
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": data},
+    ]);
+    Ok(cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?)
 }
 
 /// A trial in the cluster.

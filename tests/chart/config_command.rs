@@ -27,14 +27,15 @@ fn config(args: &[&str], file: &str, env: &[(&str, &str)]) -> (i32, String, Stri
 
 #[test]
 fn what_the_chart_renders_is_a_right_configuration() {
-    let settings = json!({"clusterName": "blue", "timeout": "10m", "checks": {
+    let notify = json!([{"service": "github", "repository": "platform/add-ons", "commit": "0".repeat(40)}]);
+    let settings = json!({"clusterName": "blue", "timeout": "10m", "events": "ops", "notify": notify, "checks": {
         "ingress": {"host": "kibertas.blue.example.com", "class": "alb", "annotations": {"a.b/c": "1,2"}},
         "autoscaler": {"scaleIn": true, "maxNewNodes": 2},
     }});
     let rendered = objects(&template_with(&json!({"config": settings})).unwrap());
     let file = of_kind(&rendered, "ConfigMap")[0]["data"]["config.yaml"].as_str().unwrap().to_owned();
-    let (code, said, _) = config(&["check", "-"], &file, &[]);
-    assert_eq!(code, 0, "{said}");
+    let (code, said, errors) = config(&["check", "-"], &file, &[("GITHUB_TOKEN", "t")]);
+    assert_eq!(code, 0, "{said}{errors}");
     assert!(said.contains("ingress would run"), "{said}");
     let (_, shown, _) = config(&["show", "-", "--output", "json"], &file, &[]);
     let shown: Vec<Value> = serde_json::from_str(&shown).unwrap();

@@ -1,6 +1,6 @@
 //! `files/checks.yaml`: what the checks declare, as the chart's templates read it.
 
-use kibertas::check::{COMMON_GRANTS, Check, Grant, Scope};
+use kibertas::check::{COMMON_GRANTS, Check, EVENTS_GRANT, Grant, Scope};
 use kibertas::checks;
 use kibertas::compare::baseline::ring::GRANTS;
 use kibertas::config::{Kind, Setting, core};
@@ -14,6 +14,7 @@ const HEAD: &str =
 fn the_chart_knows_what_the_checks_declare() {
     let declared = json!({
         "settings": core::SETTINGS.iter().map(setting).collect::<Vec<_>>(),
+        "events": grant(&EVENTS_GRANT),
         "common": COMMON_GRANTS.iter().chain(&optional_grants()).map(grant).collect::<Vec<_>>(),
         "baselines": GRANTS.iter().map(grant).collect::<Vec<_>>(),
         "checks": checks::ALL.iter().map(|check| of_check(*check)).collect::<Vec<_>>(),
@@ -32,6 +33,7 @@ fn of_check(check: &dyn Check) -> Value {
     let secrets = check.settings().iter().filter(|setting| setting.kind == Kind::Secret);
     json!({
         "name": check.about().name,
+        "worksInNamespace": check.works_in_namespace(),
         "settings": check.settings().iter().filter(of_interest).map(setting).collect::<Vec<_>>(),
         "secrets": secrets.map(|s| json!({"key": s.key, "env": s.env})).collect::<Vec<_>>(),
         "grants": check.grants().iter().map(grant).collect::<Vec<_>>(),

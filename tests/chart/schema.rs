@@ -2,6 +2,7 @@
 
 use kibertas::checks;
 use kibertas::config::{Kind, Setting, core};
+use kibertas::notify::settings::{SERVICES, settings_of};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn read() -> Value {
@@ -45,7 +46,20 @@ fn config() -> Value {
         "additionalProperties": false,
         "properties": of_checks.collect::<Map<_, _>>(),
     });
+    config["properties"]["notify"] = json!({
+        "type": "array",
+        "description": "Who is told of each run; docs/notifications.md names the settings of every service.",
+        "items": {"oneOf": SERVICES.iter().map(|service| channel(service)).collect::<Vec<_>>()},
+    });
     config
+}
+
+/// An entry of `notify`. Where a secret is may be told in it, but not the secret itself.
+fn channel(service: &str) -> Value {
+    let settings = settings_of(service).unwrap().iter().filter(|setting| setting.kind != Kind::Secret);
+    let mut properties: Map<String, Value> = settings.map(|s| (s.key.to_owned(), setting(s))).collect();
+    properties["service"] = json!({"const": service, "description": "Which service."});
+    json!({"type": "object", "additionalProperties": false, "required": ["service"], "properties": properties})
 }
 
 fn object(about: &str, settings: &[Setting]) -> Value {

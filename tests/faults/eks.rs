@@ -14,13 +14,13 @@ use kube::{Api, Client};
 use libtest_mimic::{Failed, Trial};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stand_ins::authority::Authority;
 use stand_ins::aws::front::{Authenticator, Behind, Front};
 use stand_ins::aws::{Aws, Cluster, Principal, Role};
 use stand_ins::server::Server;
 
-use super::world::{World, on_whole};
+use super::world::{Environment, World, on_whole};
 
 const REGION: &str = "ap-northeast-1";
 const ROLE: &str = "arn:aws:iam::123456789012:role/proofs";
@@ -54,7 +54,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// AWS with one cluster, and its door.
-struct Scene {
+pub(crate) struct Scene {
     front: Front,
     aws: Server<Aws>,
 }
@@ -87,6 +87,27 @@ impl Scene {
         let cluster = Cluster { endpoint: front.url(), authority: authority.pem().to_owned(), status: "ACTIVE" };
         aws.rules().set_cluster("blue", cluster);
         Ok(Self { front, aws })
+    }
+
+    /// With an access entry for the role.
+    pub(crate) fn open(world: &World) -> Result<Self, Failed> {
+        Self::new(world, &[ROLE], Duration::from_secs(900))
+    }
+
+    /// The configuration of a target that leads here.
+    pub(crate) fn declared(&self, name: &str) -> String {
+        let eks = json!({"cluster": "blue", "region": REGION, "roleArn": ROLE, "externalId": "tenant-7"});
+        json!({"targets": [{"name": name, "eks": eks}]}).to_string()
+    }
+
+    /// Where AWS is, and as whom it is asked.
+    pub(crate) fn environment(&self) -> Environment {
+        vec![
+            ("AWS_ENDPOINT_URL_EKS", self.aws.url()),
+            ("AWS_ENDPOINT_URL_STS", self.aws.url()),
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "a-secret".to_owned()),
+        ]
     }
 
     fn target(&self) -> EksTarget {

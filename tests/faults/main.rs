@@ -16,6 +16,7 @@ mod interruption;
 mod published;
 mod rollouts;
 mod run;
+mod targets;
 mod world;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         fluent::trials,
         published::trials,
         eks::trials,
+        targets::trials,
         access::trials,
         interruption::trials,
     ];

@@ -76,7 +76,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             if entries.len() == 2 { Ok(()) } else { Err(format!("{} entries", entries.len()).into()) }
         }),
         on_whole(world, "published::baselines_in_a_config_map_that_may_not_be_written", |world| {
-            let account = super::account::Account::with(world, "ring", &[])?;
+            let account = super::account::Account::of_chart(world, CHECK, "ring", None, &serde_json::json!({}))?;
             let environment = account.environment();
             let report = with_baselines(environment, "configmap://default/trial-forbidden", &[CHECK])?.finish()?;
             told(&report.progress, &["configmap://default/trial-forbidden", "cannot get resource \"configmaps\""])?;

@@ -9,12 +9,16 @@
 {{/* The grants that are needed under these values, as a YAML list, each with the check that declares it. Takes root and unit. */}}
 {{- define "kibertas-rs.grants" -}}
 {{- $declared := include "kibertas-rs.declared" .root | fromYaml }}
+{{- /* One that only asks an outside service works in no namespace. */}}
+{{- $inNamespace := false }}
+{{- range $declared.checks }}{{ if and .worksInNamespace (has .name $.unit.checks) }}{{ $inNamespace = true }}{{ end }}{{ end }}
 {{- range $check := prepend $declared.checks (dict "name" "every check" "grants" $declared.common) }}
 {{- if or (eq $check.name "every check") (has $check.name $.unit.checks) }}
 {{- range $grant := $check.grants }}
 {{- $about := dict "root" $.root "check" $check }}
 {{- $needed := or (not $grant.onlyWhen) (include "kibertas-rs.holds" (merge (dict "condition" $grant.onlyWhen) $about)) }}
 {{- if and $grant.unless (include "kibertas-rs.holds" (merge (dict "condition" $grant.unless) $about)) }}{{ $needed = false }}{{ end }}
+{{- if and (eq $check.name "every check") (not $grant.optional) (not $inNamespace) }}{{ $needed = false }}{{ end }}
 {{- if and $grant.optional (not $.root.Values.rbac.optional) }}{{ $needed = false }}{{ end }}
 {{- if $needed }}
 - {{ merge (dict "check" $check.name) $grant | toJson }}

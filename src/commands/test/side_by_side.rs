@@ -62,7 +62,7 @@ impl Runs<'_> {
             config,
             plan: plan.clone(),
             id,
-            options: self.options,
+            options: self.options.clone(),
             interruption: self.interruption.clone(),
             bus: Rc::clone(bus),
         };

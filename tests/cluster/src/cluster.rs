@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::site::Site;
 use crate::state::State;
 use crate::up::{self, Options};
-use crate::{Error, Result, components, containers, down, start, state};
+use crate::{Error, Result, components, containers, down, network, start, state};
 
 /// A cluster that is up. Dropping it leaves the cluster as it is.
 #[derive(Clone)]
@@ -162,6 +162,12 @@ impl Cluster {
             return Err(Error::NoComponent { name: name.to_owned(), known });
         }
         components::named(name)
+    }
+
+    /// Lets this cluster and another reach each other's nodes, pods and Services, for as long as both are up.
+    pub fn connect(&self, other: &Self) -> Result<()> {
+        network::forward(self.site())?;
+        network::forward(other.site())
     }
 
     /// Loads an OCI archive into the node, and returns the names of its images.

@@ -41,6 +41,12 @@ pub(crate) async fn up(site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// Lets what comes from the cluster pass this machine, as to another cluster. It ends with the link.
+pub(crate) fn forward(site: &Site) -> Result<()> {
+    let switch = format!("/proc/sys/net/ipv4/conf/{}/forwarding", site.link());
+    std::fs::write(&switch, "1").map_err(Error::file("write", switch))
+}
+
 /// Removes all of it. The routes go with the link.
 pub(crate) async fn down(site: &Site) -> Result<()> {
     let (namespace, link) = (site.namespace(), site.link());

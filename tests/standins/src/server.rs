@@ -47,16 +47,21 @@ pub struct Server<R> {
 impl<R: Rules> Server<R> {
     /// Serves over plain HTTP.
     pub fn plain(rules: R) -> io::Result<Self> {
-        Self::start(rules, None)
+        Self::plain_at(Ipv4Addr::LOCALHOST, rules)
+    }
+
+    /// Serves over plain HTTP at another address of this machine, such as its end of the link to a test cluster, which pods reach.
+    pub fn plain_at(address: Ipv4Addr, rules: R) -> io::Result<Self> {
+        Self::start(address, rules, None)
     }
 
     /// Serves over TLS.
     pub fn tls(rules: R, identity: Arc<ServerConfig>) -> io::Result<Self> {
-        Self::start(rules, Some(identity))
+        Self::start(Ipv4Addr::LOCALHOST, rules, Some(identity))
     }
 
-    fn start(rules: R, identity: Option<Arc<ServerConfig>>) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    fn start(address: Ipv4Addr, rules: R, identity: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind((address, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let scheme = if identity.is_some() { "https" } else { "http" };

@@ -38,10 +38,11 @@ impl Slack {
 
     fn method(&self, request: &Request) -> Reply {
         let says = |error: &str| Reply::json(200, &json!({"ok": false, "error": error}));
-        if request.header("authorization") != format!("Bearer {}", self.token) {
+        let body = arguments(request);
+        let authorized = request.header("authorization") == format!("Bearer {}", self.token);
+        if !authorized && body["token"] != self.token.as_str() {
             return says("invalid_auth");
         }
-        let body = request.json();
         if body["channel"] != self.channel.as_str() {
             return says("channel_not_found");
         }
@@ -56,6 +57,21 @@ impl Slack {
         messages.push(body);
         Reply::json(200, &json!({"ok": true, "channel": self.channel, "ts": stamp(messages.len())}))
     }
+}
+
+/// The arguments of a method: as JSON, or as a form whose structured fields are JSON; the token may be among those of a form.
+///
+/// <https://docs.slack.dev/apis/web-api/#basics>
+fn arguments(request: &Request) -> Value {
+    if request.header("content-type").starts_with("application/json") {
+        return request.json();
+    }
+    let structured = |name: &str| ["blocks", "attachments"].contains(&name);
+    let field = |(name, text): (String, String)| {
+        let value = if structured(&name) { serde_json::from_str(&text).unwrap_or_default() } else { json!(text) };
+        (name, value)
+    };
+    Value::Object(request.form().into_iter().map(field).collect())
 }
 
 fn stamp(number: usize) -> String {
@@ -107,11 +123,11 @@ fn rich(element: &Value) -> bool {
 
 impl Rules for Slack {
     fn reply(&self, request: &Request) -> Reply {
+        if request.method == "POST" && request.path == "/api/chat.postMessage" {
+            return self.method(request);
+        }
         if request.method != "POST" || !request.header("content-type").starts_with("application/json") {
             return Reply::text(400, "invalid_payload");
-        }
-        if request.path == "/api/chat.postMessage" {
-            return self.method(request);
         }
         if request.path != self.webhook {
             return Reply::text(403, "invalid_token");

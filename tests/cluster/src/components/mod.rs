@@ -58,6 +58,8 @@ pub static ALL: &[&dyn Component] = &[
     &argo_cd::Redis,
     &argo_cd::RepoServer,
     &argo_cd::Controller,
+    &argo_cd::ApplicationSets,
+    &argo_cd::Notifications,
 ];
 
 /// The component of that name.
