@@ -95,7 +95,7 @@ impl Scene {
     }
 
     /// The configuration of a target that leads here.
-    pub(crate) fn declared(&self, name: &str) -> String {
+    pub(crate) fn declared(name: &str) -> String {
         let eks = json!({"cluster": "blue", "region": REGION, "roleArn": ROLE, "externalId": "tenant-7"});
         json!({"targets": [{"name": name, "eks": eks}]}).to_string()
     }

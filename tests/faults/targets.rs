@@ -161,11 +161,11 @@ fn argo_cd(world: &World) -> Result<(), Failed> {
     demand(unknown.code == Some(2) && unknown.progress.contains(&words), || unknown.progress)
 }
 
-/// The whole way through the program: DescribeCluster, AssumeRole, token, the API server's door, and a check behind it.
+/// The whole way through the program: `DescribeCluster`, `AssumeRole`, token, the API server's door, and a check behind it.
 fn eks(world: &World) -> Result<(), Failed> {
     let clusters = Clusters::new(world)?;
     let scene = Scene::open(world)?;
-    let config = scene.declared("blue-eks");
+    let config = Scene::declared("blue-eks");
     std::fs::write(clusters.path("kibertas.yaml"), config)?;
     let mut environment = clusters.environment(world);
     environment.retain(|(name, _)| *name != "KUBECONFIG");
