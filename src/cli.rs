@@ -20,6 +20,7 @@ use crate::report::{Format, ReportTarget};
         kibertas-rs test                          every check that is configured, side by side\n  \
         kibertas-rs test rollouts                 one check\n  \
         kibertas-rs --context green test ingress  against another cluster of the kubeconfig\n  \
+        kibertas-rs test --target blue --target green --compare   two clusters side by side\n  \
         kibertas-rs test --report junit=out.xml   with a report\n  \
         kibertas-rs rollouts promote --full -l app=web   the emergency button, for many Rollouts at once\n  \
         kibertas-rs compare blue.json green.json  what is worse on green\n  \
@@ -124,16 +125,34 @@ pub enum Command {
     Probe(Probe),
 }
 
+/// Which clusters.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Targets {
+    /// A cluster, by its name or address.
+    #[arg(
+        long,
+        value_name = "TARGET",
+        help_heading = "Cluster",
+        help = "A cluster: a name of targets: in the configuration, or context://NAME, in-cluster, eks://REGION/CLUSTER, \
+                argocd://NAMESPACE/CLUSTER, or argocd://NAMESPACE?LABEL=VALUE for all that Argo CD knows by these labels. Repeatable: all side by side"
+    )]
+    pub target: Vec<String>,
+}
+
 /// The arguments of `test`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "A check that is not configured is skipped with the reason under `all`, and an error when asked for by name.\n\
     Everything that a check creates carries the run's id and is removed afterwards, whatever happens."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct TestArgs {
     /// The checks by name; none, or `all`, means every one.
     #[arg(value_name = "CHECK")]
     pub checks: Vec<String>,
+    /// Which clusters; none: all of `targets:` in the configuration, else the one of the kubeconfig.
+    #[command(flatten)]
+    pub targets: Targets,
     /// Leave the objects in the cluster for a look by hand.
     #[arg(long)]
     pub keep: bool,
@@ -159,6 +178,9 @@ pub struct TestArgs {
     /// the URL of one.
     #[arg(long, value_name = "last|PLACE")]
     pub baseline: Option<String>,
+    /// With several clusters: compare the others with the first one.
+    #[arg(long)]
+    pub compare: bool,
     /// With --baseline or --compare: end with 1 where something broke, or takes at least so many times as long.
     #[arg(long, value_name = "RATIO", value_parser = compare::ratio)]
     pub fail_on_regression: Option<u64>,
@@ -268,6 +290,9 @@ pub enum ListOutput {
     after_help = "Only objects whose labels say that kibertas-rs made them are touched; by default only those whose run must be over."
 )]
 pub struct SweepArgs {
+    /// Which clusters; none: all of `targets:` in the configuration, else the one of the kubeconfig.
+    #[command(flatten)]
+    pub targets: Targets,
     /// Show what would be removed.
     #[arg(long)]
     pub dry_run: bool,

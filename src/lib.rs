@@ -36,5 +36,6 @@ pub mod report;
 pub mod result;
 pub mod rollout;
 pub mod runner;
+pub mod targets;
 pub mod tls;
 pub mod verdict;

@@ -13,6 +13,20 @@ use crate::verdict::Verdict;
 /// The version of the report's schema. Readers refuse a major version that they do not know.
 pub const SCHEMA: &str = "kibertas-rs/report/v1";
 
+/// The version of the schema of several runs in one report.
+pub const SCHEMA_OF_RUNS: &str = "kibertas-rs/reports/v1";
+
+/// Runs against several clusters side by side, in the order in which the clusters were given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Runs {
+    /// The schema's version, `kibertas-rs/reports/v1`.
+    #[schemars(regex(pattern = r"^kibertas-rs/reports/v1(\.[0-9]+)?$"))]
+    pub schema: String,
+    /// The runs, one a cluster.
+    pub runs: Vec<RunResult>,
+}
+
 /// One run against one cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -151,7 +165,12 @@ pub struct Survivor {
     pub held_by: Vec<String>,
 }
 
-/// The JSON Schema of the report.
+/// The JSON Schema of the report of one run.
 pub fn json_schema() -> Value {
     schemars::schema_for!(RunResult).to_value()
+}
+
+/// The JSON Schema of the report of several runs.
+pub fn json_schema_of_runs() -> Value {
+    schemars::schema_for!(Runs).to_value()
 }

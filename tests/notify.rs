@@ -233,9 +233,10 @@ fn tell_within(
     let core = Config::resolve(&sources, kibertas::checks::ALL)?.core;
     let patience = Patience { of_try, pause: Duration::from_millis(20), tries: 4 };
     let audience = Audience::of(&sources, &core)?.with_patience(patience);
-    let told: Vec<Told<'_>> = runs.iter().map(|&result| Told { result, before: None, report: None }).collect();
+    let told: Vec<Told<'_>> =
+        runs.iter().map(|&result| Told { result, before: None, report: None, cluster: None }).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcomes = runtime.block_on(audience.tell(&told, None));
+    let outcomes = runtime.block_on(audience.tell(&told));
     let word = |sent: &Result<Option<u32>, _>| match sent {
         Ok(Some(1)) => "told".to_owned(),
         Ok(Some(tries)) => format!("told after {tries} tries"),

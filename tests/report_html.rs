@@ -65,7 +65,7 @@ impl Browser {
     }
 
     fn page(&self, name: &str, result: &RunResult) -> Result<PathBuf, Failed> {
-        self.write(name, &render(result, Format::Html)?)
+        self.write(name, &render(std::slice::from_ref(result), Format::Html)?)
     }
 
     fn run(&self, path: &Path, flags: &[&str]) -> Result<Output, Failed> {
@@ -254,9 +254,9 @@ fn prints_every_fold(browser: &Browser) -> Result<(), Failed> {
         Ok(String::from_utf8_lossy(&std::fs::read(printed)?).matches("/Type /Page\n").count())
     };
     let folded = size(&path, "folded.pdf")?;
-    let open = render(&every_verdict()?, Format::Html)?.replace("<details>", "<details open>");
+    let open = render(&[every_verdict()?], Format::Html)?.replace("<details>", "<details open>");
     let open = size(&browser.write("open.html", &open)?, "open.pdf")?;
-    let without = render(&every_verdict()?, Format::Html)?.replace("::details-content", "::-x-nothing");
+    let without = render(&[every_verdict()?], Format::Html)?.replace("::details-content", "::-x-nothing");
     let without = size(&browser.write("without.html", &without)?, "without.pdf")?;
     expect(folded == open && without < folded, format!("pages: {folded} as it is, {open} open, {without} folded"))
 }

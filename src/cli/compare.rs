@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each side is a JSON report, or a folder of them: the results of repeated runs of one cluster. A path, s3://BUCKET/KEY (a folder\n\
-    where it does not end in .json), or the https:// URL of a report.\n\
+    where it does not end in .json), or the https:// URL of a report. The report of a run on several clusters alone is both sides: its\n\
+    first cluster, and the second.\n\
     Exit codes: 0 compared, and with --fail-on-regression nothing is worse; 1 something is worse; 2 usage; 4 nothing to compare."
 )]
 pub struct CompareArgs {
@@ -17,7 +18,7 @@ pub struct CompareArgs {
     pub a: String,
     /// What is looked at: green, or now.
     #[arg(value_name = "B")]
-    pub b: String,
+    pub b: Option<String>,
     /// The format.
     #[arg(long, value_enum, default_value = "terminal")]
     pub to: ComparisonFormat,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Output;
+use super::{Output, Targets};
 
 /// What can be done with Rollouts.
 #[derive(Debug, Subcommand)]
@@ -28,6 +28,9 @@ pub enum RolloutsCommand {
 /// Which Rollouts.
 #[derive(Debug, Clone, Args)]
 pub struct Which {
+    /// Which clusters; none: the one of the kubeconfig.
+    #[command(flatten)]
+    pub targets: Targets,
     /// Rollouts by name: NAME, or NAMESPACE/NAME.
     #[arg(value_name = "ROLLOUT", conflicts_with_all = ["selector", "project", "all", "all_namespaces"])]
     pub names: Vec<String>,

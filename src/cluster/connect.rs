@@ -12,8 +12,11 @@ use crate::result::Target;
 /// How long the first answer of the API server may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
+/// Whose credentials are used inside a cluster.
+const POD: &str = "the Pod's ServiceAccount";
+
 /// How to reach the cluster, as given on the command line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
@@ -90,35 +93,20 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether the cluster was asked and did not do: not what somebody has written, but how the cluster is now.
+    pub fn is_of_cluster(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::Unreachable { .. })
+    }
+}
+
 impl Access {
     /// Finds the configuration and asks the API server for its version; nothing is touched.
     pub async fn connect(&self, cluster_name: Option<&str>) -> Result<Cluster, ConnectError> {
         let (config, context, default_name) = self.config().await?;
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let who = context.as_ref().map_or("the Pod's ServiceAccount".to_owned(), |c| format!("context {c:?}"));
-        let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-        let credentials = |error: &dyn std::error::Error| {
-            let reason = match &plugin {
-                Some(plugin) => format!("the plug-in {plugin:?} does not give any: {}", innermost(error)),
-                None => innermost(error),
-            };
-            ConnectError::Credentials { server: server.clone(), reason }
-        };
-        let client = client_of(config).map_err(|error| credentials(&error))?;
-        let unreachable =
-            |reason: String| ConnectError::Unreachable { server: server.clone(), who: who.clone(), reason };
-        let version = match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
-            Err(_elapsed) => return Err(unreachable(format!("no answer within {} s", FIRST_ANSWER.as_secs()))),
-            Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
-                return Err(ConnectError::Unauthorized { server, who });
-            }
-            Ok(Err(kube::Error::Auth(error))) => return Err(credentials(&error)),
-            Ok(Err(error)) => return Err(unreachable(innermost(&error))),
-            Ok(Ok(version)) => version,
-        };
+        let who = context.as_ref().map_or_else(|| POD.to_owned(), |c| format!("context {c:?}"));
         let name = cluster_name.map_or(default_name, str::to_owned);
-        let target = Target { name, server, context, kubernetes: version.git_version };
-        Ok(Cluster { client, target })
+        Cluster::reach(config, who, context, name).await
     }
 
     /// The client's configuration, the context's name and what the cluster is called by default.
@@ -154,6 +142,78 @@ impl Access {
             .await
             .map_err(|e| ConnectError::Kubeconfig { field: "kubeconfig", path, reason: innermost(&e) })?;
         Ok((config, Some(context), name))
+    }
+}
+
+impl Cluster {
+    /// The Pod's own cluster, by its ServiceAccount.
+    pub async fn of_pod(name: &str) -> Result<Self, ConnectError> {
+        let (config, _, _) = in_cluster(None)?;
+        Self::reach(config, POD.to_owned(), None, name.to_owned()).await
+    }
+
+    /// Makes the client and asks the API server for its version; nothing is touched. `who`: whose credentials they are.
+    pub(crate) async fn reach(
+        config: Config,
+        who: String,
+        context: Option<String>,
+        name: String,
+    ) -> Result<Self, ConnectError> {
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+        let credentials = |error: &dyn std::error::Error| {
+            let reason = match &plugin {
+                Some(plugin) => format!("the plug-in {plugin:?} does not give any: {}", innermost(error)),
+                None => innermost(error),
+            };
+            ConnectError::Credentials { server: server.clone(), reason }
+        };
+        let client = client_of(config).map_err(|error| credentials(&error))?;
+        match version(&client, &server, &who).await {
+            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, context, kubernetes } }),
+            Err(Silence::Credentials(error)) => Err(credentials(&error)),
+            Err(Silence::Told(error)) => Err(error),
+        }
+    }
+}
+
+impl Cluster {
+    /// The cluster of a client that brings its credentials along.
+    pub(crate) async fn of_client(
+        client: Client,
+        server: String,
+        who: &str,
+        name: String,
+    ) -> Result<Self, ConnectError> {
+        match version(&client, &server, who).await {
+            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, context: None, kubernetes } }),
+            Err(Silence::Credentials(error)) => Err(ConnectError::Credentials { server, reason: innermost(&error) }),
+            Err(Silence::Told(error)) => Err(error),
+        }
+    }
+}
+
+/// Why a server's version is not known.
+enum Silence {
+    Credentials(kube::client::AuthError),
+    Told(ConnectError),
+}
+
+/// The version that the API server tells.
+async fn version(client: &Client, server: &str, who: &str) -> Result<String, Silence> {
+    let (server, who) = (server.to_owned(), who.to_owned());
+    let unreachable = |reason: String| {
+        let (server, who) = (server.clone(), who.clone());
+        Silence::Told(ConnectError::Unreachable { server, who, reason })
+    };
+    match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
+        Err(_elapsed) => Err(unreachable(format!("no answer within {} s", FIRST_ANSWER.as_secs()))),
+        Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
+            Err(Silence::Told(ConnectError::Unauthorized { server, who }))
+        }
+        Ok(Err(kube::Error::Auth(error))) => Err(Silence::Credentials(error)),
+        Ok(Err(error)) => Err(unreachable(innermost(&error))),
+        Ok(Ok(version)) => Ok(version.git_version),
     }
 }
 

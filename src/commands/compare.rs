@@ -10,16 +10,21 @@ use crate::compare::{self, Comparison, baseline};
 use crate::exit;
 use crate::place::S3Access;
 use crate::report::wants_colours;
+use crate::result::RunResult;
 
 /// Reads both sides, writes the comparison, and answers by what is worse.
 pub(super) async fn run(global: &Global, args: &CompareArgs) -> Result<u8, UsageError> {
     // A comparison of files needs no configuration, so a wrong one does not stop it.
-    let access = if baseline::needs_s3(&args.a) || baseline::needs_s3(&args.b) {
+    let access = if std::iter::once(&args.a).chain(&args.b).any(|side| baseline::needs_s3(side)) {
         S3Access::of(&super::configuration(&super::sources(global)?)?.core)
     } else {
         S3Access::default()
     };
-    let (a, b) = (baseline::read(&args.a, &access).await?, baseline::read(&args.b, &access).await?);
+    let a = baseline::read(&args.a, &access).await?;
+    let (a, b) = match &args.b {
+        Some(b) => (a, baseline::read(b, &access).await?),
+        None => both(&args.a, a)?,
+    };
     let comparison = Comparison::of(&a, &b).map_err(|error| UsageError::Flag(error.to_string()))?;
     let to_stdout = args.out == Path::new("-");
     let text = match args.to {
@@ -40,6 +45,22 @@ pub(super) async fn run(global: &Global, args: &CompareArgs) -> Result<u8, Usage
             .map_err(|error| UsageError::Flag(format!("{} cannot be written: {error}", args.out.display())))?;
     }
     Ok(verdict(&comparison, args.fail_on_regression))
+}
+
+/// The two sides that one report of several clusters holds.
+fn both(place: &str, all: Vec<RunResult>) -> Result<(Vec<RunResult>, Vec<RunResult>), UsageError> {
+    let mut names: Vec<&str> = Vec::new();
+    for run in &all {
+        if !names.contains(&run.target.name.as_str()) {
+            names.push(&run.target.name);
+        }
+    }
+    let [first, _] = names.as_slice() else {
+        let found = format!("{place} holds the results of {}", names.join(", "));
+        return Err(UsageError::Flag(format!("{found}: give another report to compare with, or one of two clusters")));
+    };
+    let first = (*first).to_owned();
+    Ok(all.into_iter().partition(|run| run.target.name == first))
 }
 
 /// Tells what is worse, and answers with the exit code.

@@ -28,6 +28,9 @@ pub enum UsageError {
     /// The way to the cluster.
     #[error(transparent)]
     Connect(#[from] crate::cluster::ConnectError),
+    /// A cluster of several.
+    #[error(transparent)]
+    Target(#[from] crate::targets::TargetError),
     /// The choice of checks.
     #[error(transparent)]
     Plan(#[from] crate::runner::PlanError),

@@ -24,7 +24,7 @@ pub(super) async fn run(global: &Global, command: NotifyCommand) -> Result<u8, U
         }
         NotifyCommand::Send(args) => {
             let runs = args.files.iter().map(|file| read::read(file)).collect::<Result<Vec<_>, _>>()?;
-            (runs, audience)
+            (runs.into_iter().flatten().collect(), audience)
         }
     };
     if audience.is_empty() {
@@ -44,8 +44,9 @@ pub(super) async fn run(global: &Global, command: NotifyCommand) -> Result<u8, U
     let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
     let redactor = Redactor::new(secrets.chain(audience.secrets()));
     let runs: Vec<RunResult> = runs.into_iter().map(|run| redactor.clean(run)).collect();
-    let told: Vec<Told<'_>> = runs.iter().map(|result| Told { result, before: None, report: None }).collect();
-    let outcomes = audience.tell(&told, client.as_ref()).await;
+    let told: Vec<Told<'_>> =
+        runs.iter().map(|result| Told { result, before: None, report: None, cluster: client.as_ref() }).collect();
+    let outcomes = audience.tell(&told).await;
     let lines: String = outcomes.iter().map(line).collect();
     std::io::stdout().write_all(redactor.clean_text(&lines).as_bytes())?;
     Ok(if outcomes.iter().all(|outcome| outcome.sent.is_ok()) { exit::PASSED } else { exit::FAILED })

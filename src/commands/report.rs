@@ -12,7 +12,7 @@ pub(super) fn run(command: ReportCommand) -> Result<u8, UsageError> {
     let ReportCommand::Render(RenderArgs { file, to, out }) = command;
     let destination = if out == Path::new("-") { Destination::Stdout } else { Destination::File(out) };
     let report = FileReport::open(ReportTarget { format: to, destination })?;
-    let result = read::read(&file)?;
-    report.write(&result).map_err(|error| UsageError::Flag(error.to_string()))?;
+    let results = read::read(&file)?;
+    report.write(&results).map_err(|error| UsageError::Flag(error.to_string()))?;
     Ok(exit::PASSED)
 }

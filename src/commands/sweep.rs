@@ -2,32 +2,58 @@
 
 use std::io::Write as _;
 
+use serde::Serialize;
+
 use super::UsageError;
 use crate::checks;
 use crate::cli::{Global, Output, SweepArgs};
 use crate::cluster::Access;
 use crate::cluster::sweep::{Fate, Swept, Which, sweep};
 use crate::exit;
+use crate::targets;
 
-/// Sweeps and tells what became of each leftover.
+/// What became of the leftovers of one cluster of several.
+#[derive(Serialize)]
+struct OfCluster<'a> {
+    cluster: &'a str,
+    #[serde(flatten)]
+    swept: &'a Swept,
+}
+
+/// Sweeps every cluster that is meant, and tells what became of each leftover.
 pub(super) async fn run(global: &Global, args: &SweepArgs) -> Result<u8, UsageError> {
-    let config = super::configuration(&super::sources(global)?)?;
+    let sources = super::sources(global)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
-    let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
     let which = match (&args.run, args.all) {
         (Some(run), _) => Which::Run(run.clone()),
         (None, true) => Which::All,
         (None, false) => Which::Expired,
     };
-    let namespace = config.core.resource_namespace.as_deref();
-    let budget = config.core.cleanup_timeout;
-    let swept = sweep(&cluster.client, checks::ALL, namespace, &which, args.dry_run, budget).await;
-    let text = match args.output {
-        Output::Human => human(&swept, &cluster.target.name),
-        Output::Json => serde_json::to_string_pretty(&swept).map_err(|e| UsageError::Flag(e.to_string()))? + "\n",
+    let targets = targets::choose(&sources, &args.targets.target, &access, true)?;
+    let mut all: Vec<(String, Swept)> = Vec::new();
+    for target in targets::resolve(targets, &access).await? {
+        let config = super::configuration(&sources.of_target(target.overlay.clone()))?;
+        let cluster = target.connect(&access, config.core.cluster_name.as_deref()).await?;
+        let namespace = config.core.resource_namespace.as_deref();
+        let budget = config.core.cleanup_timeout;
+        let swept = sweep(&cluster.client, checks::ALL, namespace, &which, args.dry_run, budget).await;
+        all.push((cluster.target.name, swept));
+    }
+    let text = match (args.output, all.as_slice()) {
+        (Output::Human, all) => all.iter().map(|(name, swept)| human(swept, name)).collect(),
+        (Output::Json, [(_, swept)]) => json(swept)?,
+        (Output::Json, several) => {
+            json(&several.iter().map(|(cluster, swept)| OfCluster { cluster, swept }).collect::<Vec<_>>())?
+        }
     };
     std::io::stdout().write_all(text.as_bytes())?;
-    Ok(code(&swept))
+    let codes: Vec<u8> = all.iter().map(|(_, swept)| code(swept)).collect();
+    let worst = [exit::FAILED, exit::INCONCLUSIVE].into_iter().find(|code| codes.contains(code));
+    Ok(worst.unwrap_or(exit::PASSED))
+}
+
+fn json(what: &impl Serialize) -> Result<String, UsageError> {
+    Ok(serde_json::to_string_pretty(what).map_err(|error| UsageError::Flag(error.to_string()))? + "\n")
 }
 
 /// Left behind is failed; not to be seen is inconclusive.

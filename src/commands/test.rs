@@ -1,23 +1,22 @@
 //! `test`: plans, connects, runs, reports.
 
 mod before;
+mod ground;
+mod side_by_side;
 mod telling;
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use console::Term;
 
-use self::before::{Baseline, compared_with};
-use self::telling::tell;
+use self::before::{Baseline, compared};
+use self::ground::{Ground, Prepared};
+use self::side_by_side::Runs;
+use self::telling::Telling;
 use super::UsageError;
-use crate::checks;
 use crate::cli::{Global, Output, TestArgs};
-use crate::cluster::sweep::{Fate, Which, sweep};
-use crate::cluster::{Access, Cluster, RunId};
-use crate::compare::baseline::Baselines;
-use crate::config::{Config, Sources};
-use crate::event::{Bus, Event, Sink};
+use crate::cluster::Access;
+use crate::config::Sources;
 use crate::exit;
 use crate::notify::Audience;
 use crate::publish::Publisher;
@@ -25,7 +24,7 @@ use crate::redact::Redactor;
 use crate::report::{self, Destination, FileReport, Format, ReportTarget, TerminationLog};
 use crate::result::RunResult;
 use crate::runner::signals::{Interruption, Signals};
-use crate::runner::{Plan, Run, RunOptions, finish};
+use crate::runner::{RunOptions, finish};
 use crate::verdict::Verdict;
 
 /// Runs the checks and returns the run's exit code. Whatever is wrong beforehand is told before anything is created.
@@ -43,64 +42,53 @@ pub(super) async fn run(global: &Global, args: TestArgs) -> Result<u8, UsageErro
 async fn checks(global: &Global, args: TestArgs, termination_log: Option<TerminationLog>) -> Result<u8, UsageError> {
     let mut sources = super::sources(global)?;
     flags(&mut sources, &args);
-    let config = super::configuration(&sources)?;
-    let plan = Plan::make(&args.checks, checks::ALL, &config)?;
-    let of_ingress = args.no_dns_check || args.ingress_class_name.is_some();
-    if of_ingress && !plan.checks.iter().any(|planned| planned.check.about().name == "ingress") {
-        let given = if args.no_dns_check { "--no-dns-check" } else { "--ingress-class-name" };
-        return Err(UsageError::Flag(format!("{given} is for the check ingress, which is not asked for")));
-    }
-    let publisher = Publisher::of(&config.core).await?;
-    let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &config.core)?) };
-    let before = Baseline::find(&args, &config)?;
-    let sinks = sinks(&args, termination_log)?;
+    // What belongs to no cluster: where reports go, and who is told.
+    let common = super::configuration(&sources)?;
     let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
-    let cluster = access.connect(config.core.cluster_name.as_deref()).await?;
-    let kept = Baselines::of(&config.core, &cluster.client).await?;
-    if let Some(kept) = &kept {
-        kept.prove().await?;
-    }
-    // The last result has to be read before this one is kept.
-    let before = before.read(&cluster.target.name, &config, kept.as_ref()).await?;
-    let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
+    let prepared = Prepared::make(&sources, &args, &access).await?;
+    let publisher = Publisher::of(&common.core).await?;
+    let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &common.core)?) };
+    let before = Baseline::find(&args, &common)?;
+    let (display, reports) = outputs(&args)?;
+    let grounds = prepared.connect(&access, &common.core).await?;
+    // The last results have to be read before these are kept.
+    let reading = grounds.iter().map(|ground| before.read(ground.name(), &common, ground.kept.as_ref()));
+    let before = futures::future::try_join_all(reading).await?;
+    let secrets = grounds.iter().flat_map(Ground::secrets);
     let redactor = Redactor::new(secrets.chain(audience.iter().flat_map(Audience::secrets)));
     let interruption = Interruption::default();
     // Before anything is created, and before anybody is told that the run has begun.
     let caught = Signals::catch().map_err(|error| UsageError::Flag(format!("cannot listen for signals: {error}")))?;
-    let current = Rc::new(RefCell::new(RunId::random()));
-    let now = Rc::clone(&current);
-    let listening = caught.deliver(interruption.clone(), move |number| {
-        let id = now.borrow();
-        eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
+    let ids = RefCell::new(Vec::new());
+    let listening = caught.deliver(interruption.clone(), |number| {
+        for id in ids.borrow().iter() {
+            eprintln!("second signal: ending at once; remove what is left with: kibertas-rs sweep --run {id}");
+        }
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
+    let runs = Runs {
+        grounds: &grounds,
+        options: RunOptions { keep: args.keep || global.debug },
+        redactor: &redactor,
+        interruption: &interruption,
+        ids: &ids,
+    };
+    let telling = Telling { grounds: &grounds, publisher: publisher.as_ref(), audience: audience.as_ref() };
     let work = async {
-        let mut results: Vec<RunResult> = Vec::new();
-        let mut sinks = Some(sinks);
+        let mut results: Vec<Vec<RunResult>> = grounds.iter().map(|_| Vec::new()).collect();
         for count in 1..=args.repeat {
+            let of_all = runs.execute(report::display(&display)).await;
+            let (mut of_all, buses): (Vec<_>, Vec<_>) = of_all.into_iter().unzip();
             // The reports and messages are of the last run; those before it are shown, and kept where baselines are.
-            let last = count == args.repeat;
-            let display = || vec![report::display(&Term::stderr())];
-            let sinks = if last { sinks.take().unwrap_or_default() } else { display() };
-            let bus = Rc::new(Bus::new(redactor.clone(), sinks));
-            let id = RunId::random();
-            current.replace(id.clone());
-            let run = Run {
-                cluster: &cluster,
-                config: &config,
-                plan: plan.clone(),
-                id,
-                options: RunOptions { keep: args.keep || global.debug },
-                interruption: interruption.clone(),
-                bus: Rc::clone(&bus),
-            };
-            let mut result = tokio::join!(run.execute(), sweep_expired(&cluster, &config, &bus)).0;
-            let ended = interruption.signal().is_some();
-            if last || ended {
-                result = tell(result, &bus, publisher.as_ref(), audience.as_ref(), &cluster).await;
+            let last = count == args.repeat || interruption.signal().is_some();
+            if last {
+                of_all = telling.tell(of_all, &buses).await;
+                write(&reports, termination_log.as_ref(), &mut of_all);
             }
-            results.push(finish(&bus, result));
-            if ended {
+            for ((result, bus), kept) in of_all.into_iter().zip(&buses).zip(&mut results) {
+                kept.push(finish(bus, result));
+            }
+            if last {
                 break;
             }
         }
@@ -110,31 +98,38 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
         results = work => results,
         () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
-    for result in &results {
-        // What cannot be kept changes no verdict.
-        if let Some(kept) = &kept
-            && let Err(error) = kept.keep(result).await
-        {
-            tracing::warn!("{}", redactor.clean_text(&format!("the result is not kept as a baseline: {error}")));
-        }
+    for (ground, results) in grounds.iter().zip(&results) {
+        ground.keep(results, &redactor).await;
     }
-    let code = exit::of_run(Verdict::worst(results.iter().map(|result| result.verdict)), interruption.signal());
+    let worst = Verdict::worst(results.iter().flatten().map(|result| result.verdict));
+    let code = exit::of_run(worst, interruption.signal());
     // The run's own verdict comes first; a pass that is worse than before is none where somebody says so.
-    let compared = compared_with(&before, &results, &args)?;
+    let compared = compared(&before, &results, &args)?;
     Ok(compared.filter(|compared| code == exit::PASSED && *compared == exit::FAILED).unwrap_or(code))
 }
 
-/// The display and the reports. Where a report goes to standard output, the display goes to standard error.
-fn sinks(args: &TestArgs, termination_log: Option<TerminationLog>) -> Result<Vec<Box<dyn Sink>>, UsageError> {
+/// Where the display goes, and the reports. Where a report goes to standard output, the display goes to standard error.
+fn outputs(args: &TestArgs) -> Result<(Term, Vec<FileReport>), UsageError> {
     let mut targets = args.report.clone();
     if args.output == Output::Json {
         targets.push(ReportTarget { format: Format::Json, destination: Destination::Stdout });
     }
     let taken = targets.iter().any(|target| target.destination == Destination::Stdout);
     let term = if taken { Term::stderr() } else { Term::stdout() };
-    let reports = FileReport::open_all(targets)?.into_iter().map(|report| Box::new(report) as Box<dyn Sink>);
-    let log = termination_log.map(|log| Box::new(log) as Box<dyn Sink>);
-    Ok(std::iter::once(report::display(&term)).chain(log).chain(reports).collect())
+    Ok((term, FileReport::open_all(targets)?))
+}
+
+/// Writes the reports. What cannot be written is told with the results' other notes.
+fn write(reports: &[FileReport], termination_log: Option<&TerminationLog>, results: &mut [RunResult]) {
+    let written = termination_log.map(|log| log.tell(results)).into_iter();
+    let written = written.chain(reports.iter().map(|report| report.write(results)));
+    let complaints: Vec<String> = written.filter_map(Result::err).map(|error| error.to_string()).collect();
+    for complaint in complaints {
+        tracing::warn!(error = complaint, "a report could not be written");
+        if let Some(first) = results.first_mut() {
+            first.notices.push(complaint);
+        }
+    }
 }
 
 /// The flags that are settings.
@@ -150,29 +145,5 @@ fn flags(sources: &mut Sources, args: &TestArgs) {
     }
     if let Some(class) = &args.ingress_class_name {
         sources.flag("--ingress-class-name", "ingress", "class", class);
-    }
-}
-
-/// Removes what killed runs left, beside the checks. What may not be listed is simply not swept.
-async fn sweep_expired(cluster: &Cluster, config: &Config, bus: &Bus) {
-    let namespace = config.core.resource_namespace.as_deref();
-    let kinds = if namespace.is_some() { checks::ALL } else { &[] };
-    let budget = config.core.cleanup_timeout;
-    let swept = sweep(&cluster.client, kinds, namespace, &Which::Expired, false, budget).await;
-    for leftover in swept.leftovers {
-        match leftover.fate {
-            Fate::Removed => bus.emit(Event::Notice {
-                text: format!("removed {}, left by run {} which was killed", leftover.object, leftover.run),
-            }),
-            Fate::Stuck(why) => bus.emit(Event::Notice {
-                text: format!(
-                    "{} is left by run {} and cannot be removed: {}",
-                    leftover.object,
-                    leftover.run,
-                    why.join("; ")
-                ),
-            }),
-            Fate::Alive(_) | Fate::WouldBeRemoved => {}
-        }
     }
 }

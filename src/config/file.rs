@@ -15,6 +15,7 @@ pub struct ConfigFile {
     top: Map<String, Value>,
     checks: BTreeMap<String, Map<String, Value>>,
     notify: Vec<Map<String, Value>>,
+    targets: Vec<Map<String, Value>>,
 }
 
 impl ConfigFile {
@@ -45,35 +46,20 @@ impl ConfigFile {
             Value::Object(map) => map,
             other => return wrong(Some(other.to_string()), "a mapping of settings".to_owned()),
         };
-        let mut checks = BTreeMap::new();
-        match top.remove("checks") {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(map)) => {
-                for (name, value) in map {
-                    match value {
-                        Value::Object(settings) => drop(checks.insert(name, settings)),
-                        Value::Null => {}
-                        other => {
-                            return Err(ConfigError::one(
-                                format!("checks.{name}"),
-                                Some(other.to_string()),
-                                "a mapping of the check's settings",
-                            ));
-                        }
-                    }
-                }
-            }
-            Some(other) => {
-                return Err(ConfigError::one("checks", Some(other.to_string()), "a mapping from check to settings"));
-            }
-        }
-        let notify = notify_of(top.remove("notify"))?;
-        Ok(Self { path: path.to_owned(), top, checks, notify })
+        let checks = checks_of("checks", top.remove("checks"))?;
+        let notify = list_of("notify", top.remove("notify"), "a list of mappings, each with a service")?;
+        let targets = list_of("targets", top.remove("targets"), "a list of mappings, each with a name")?;
+        Ok(Self { path: path.to_owned(), top, checks, notify, targets })
     }
 
     /// The entries of `notify`, in order.
     pub fn notify(&self) -> &[Map<String, Value>] {
         &self.notify
+    }
+
+    /// The entries of `targets`, in order.
+    pub fn targets(&self) -> &[Map<String, Value>] {
+        &self.targets
     }
 
     /// The mapping of one scope: the top level for the empty one, else that check's.
@@ -83,18 +69,11 @@ impl ConfigFile {
 
     /// Tells checks that do not exist.
     pub(super) fn unknown_checks(&self, known: &[&str], problems: &mut Vec<Problem>) {
-        for name in self.checks.keys().filter(|name| !known.contains(&name.as_str())) {
-            problems.push(Problem {
-                field: format!("checks.{name}"),
-                value: Some(name.clone()),
-                expected: format!("one of the checks {}", known.join(", ")),
-            });
-        }
+        problems.extend(unknown_of("checks", &self.checks, known));
     }
 }
 
-fn notify_of(value: Option<Value>) -> Result<Vec<Map<String, Value>>, ConfigError> {
-    let expected = "a list of mappings, each with a service";
+fn list_of(key: &str, value: Option<Value>, expected: &'static str) -> Result<Vec<Map<String, Value>>, ConfigError> {
     // The value itself is not shown: somebody may have put a secret there.
     let wrong = |field: String| ConfigError::one(field, None, expected);
     match value {
@@ -102,12 +81,52 @@ fn notify_of(value: Option<Value>) -> Result<Vec<Map<String, Value>>, ConfigErro
         Some(Value::Array(items)) => {
             let mapping = |(index, item)| match item {
                 Value::Object(map) => Ok(map),
-                _ => Err(wrong(format!("notify[{index}]"))),
+                _ => Err(wrong(format!("{key}[{index}]"))),
             };
             items.into_iter().enumerate().map(mapping).collect()
         }
-        Some(_) => Err(wrong("notify".to_owned())),
+        Some(_) => Err(wrong(key.to_owned())),
     }
+}
+
+/// The mappings of `checks`, by the check's name; `field` is where they stand.
+pub(super) fn checks_of(
+    field: &str,
+    value: Option<Value>,
+) -> Result<BTreeMap<String, Map<String, Value>>, ConfigError> {
+    let map = match value {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Object(map)) => map,
+        Some(other) => {
+            return Err(ConfigError::one(field, Some(other.to_string()), "a mapping from check to settings"));
+        }
+    };
+    let mut checks = BTreeMap::new();
+    for (name, value) in map {
+        match value {
+            Value::Object(settings) => drop(checks.insert(name, settings)),
+            Value::Null => {}
+            other => {
+                let expected = "a mapping of the check's settings";
+                return Err(ConfigError::one(format!("{field}.{name}"), Some(other.to_string()), expected));
+            }
+        }
+    }
+    Ok(checks)
+}
+
+/// What to say of checks that do not exist; `field` is where they stand.
+pub(super) fn unknown_of(
+    field: &str,
+    checks: &BTreeMap<String, Map<String, Value>>,
+    known: &[&str],
+) -> impl Iterator<Item = Problem> {
+    let unknown = checks.keys().filter(|name| !known.contains(&name.as_str()));
+    unknown.map(move |name| Problem {
+        field: format!("{field}.{name}"),
+        value: Some(name.clone()),
+        expected: format!("one of the checks {}", known.join(", ")),
+    })
 }
 
 /// A value of the file as the text that a flag would carry; `None` for mappings, unless pairs are what the setting takes.

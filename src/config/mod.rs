@@ -1,4 +1,4 @@
-//! The configuration: file, then environment, then flags; the later wins.
+//! The configuration: file, then environment, then what a target has for itself, then flags; the later wins.
 //!
 //! ```yaml
 //! clusterName: blue
@@ -11,6 +11,7 @@
 pub mod core;
 mod file;
 pub mod kubernetes;
+pub mod overlay;
 pub mod setting;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 pub use self::core::Core;
 pub use self::file::ConfigFile;
+pub use self::overlay::Overlay;
 pub use self::setting::{Kind, Setting};
 pub use self::values::Values;
 
@@ -64,12 +66,14 @@ impl ConfigError {
 }
 
 /// Where values come from. Tests give their own environment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The parsed configuration file.
     pub file: ConfigFile,
     /// The process's environment.
     pub env: BTreeMap<String, String>,
+    /// What the target has for itself, where there are several.
+    pub overlay: Option<Overlay>,
     /// Flags by scope and key; the harness's own settings have the empty scope.
     pub flags: BTreeMap<(String, String), Flag>,
     /// Flags that say something else about a setting than an earlier one.
@@ -92,7 +96,13 @@ impl Sources {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
-        Ok(Self { file, env: std::env::vars().collect(), flags: BTreeMap::new(), contradictions: Vec::new() })
+        Ok(Self { file, env: std::env::vars().collect(), ..Self::default() })
+    }
+
+    /// The same for one target.
+    #[must_use]
+    pub fn of_target(&self, overlay: Option<Overlay>) -> Self {
+        Self { overlay, ..self.clone() }
     }
 
     /// Gives a flag's value to a setting. Of the same flag the last one wins; two flags must not say different things.
@@ -135,6 +145,9 @@ impl Config {
         let mut problems = sources.contradictions.clone();
         let names: Vec<&str> = checks.iter().map(|c| c.about().name).collect();
         sources.file.unknown_checks(&names, &mut problems);
+        if let Some(overlay) = &sources.overlay {
+            overlay.unknown_checks(&names, &mut problems);
+        }
         for ((scope, _), flag) in &sources.flags {
             if !scope.is_empty() && !names.contains(&scope.as_str()) {
                 let expected = format!("for one of the checks {}", names.join(", "));

@@ -19,6 +19,8 @@ pub enum Source {
     File,
     /// This environment variable.
     Env(&'static str),
+    /// What the target of this name has for itself.
+    Target(String),
     /// A flag.
     Flag,
 }
@@ -29,6 +31,7 @@ impl std::fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::File => f.write_str("file"),
             Self::Env(name) => write!(f, "environment {name}"),
+            Self::Target(name) => write!(f, "target {name}"),
             Self::Flag => f.write_str("flag"),
         }
     }
@@ -93,8 +96,17 @@ impl Values {
                 (known, _) => format!("one of {}", known.join(", ")),
             },
         };
-        for key in in_file.into_iter().flat_map(serde_json::Map::keys).filter(|k| !known.contains(&k.as_str())) {
-            problems.push(unknown(dotted(key)));
+        let strange = |map: &'_ serde_json::Map<String, serde_json::Value>| {
+            map.keys().filter(|key| !known.contains(&key.as_str())).cloned().collect::<Vec<_>>()
+        };
+        problems.extend(in_file.map(strange).into_iter().flatten().map(|key| unknown(dotted(&key))));
+        // An entry of a list is not a scope: no target has anything of it for itself.
+        let of_target = scope.and_then(|scope| {
+            let overlay = sources.overlay.as_ref()?;
+            Some((overlay, scope, overlay.scope(scope)?))
+        });
+        if let Some((overlay, scope, map)) = of_target {
+            problems.extend(strange(map).iter().map(|key| unknown(overlay.field(scope, key))));
         }
         let flags = sources.flags.iter().filter(|((s, _), _)| scope == Some(s));
         for (_, flag) in flags.filter(|((_, k), _)| !known.contains(&k.as_str())) {
@@ -105,6 +117,12 @@ impl Values {
         for setting in settings {
             let flag = scope.and_then(|scope| sources.flags.get(&(scope.to_owned(), setting.key.to_owned())));
             let given = flag.map(|flag| (flag.name.clone(), Some(flag.value.clone()), Source::Flag));
+            let given = given.or_else(|| {
+                let (overlay, scope, map) = of_target?;
+                let value = map.get(setting.key).filter(|value| !value.is_null())?;
+                let source = Source::Target(overlay.target.clone());
+                Some((overlay.field(scope, setting.key), file::as_text(value, setting.kind), source))
+            });
             let given = given.or_else(|| {
                 setting.env.iter().find_map(|name| {
                     let text = sources.env.get(*name).filter(|text| !text.is_empty())?;

@@ -103,8 +103,8 @@ impl Audience {
         self.channels.iter().flat_map(|channel| &channel.secrets.0).map(String::as_str)
     }
 
-    /// Tells of these runs, in one message to each channel. `cluster`: where Events go, if they are wanted.
-    pub async fn tell(&self, runs: &[Told<'_>], cluster: Option<&kube::Client>) -> Vec<Outcome> {
+    /// Tells of these runs, in one message to each channel.
+    pub async fn tell(&self, runs: &[Told<'_>]) -> Vec<Outcome> {
         let message = &Message::new(runs);
         let deadline = Instant::now() + self.timeout;
         let mut sending: Vec<LocalBoxFuture<'_, Outcome>> = Vec::new();
@@ -137,10 +137,13 @@ impl Audience {
             };
             sending.push(async move { Outcome { to: "pushgateway".to_owned(), sent: sent.await } }.boxed_local());
         }
-        if let (Some(namespace), Some(client)) = (&self.events, cluster) {
-            let writing = kubernetes_event::write(client, namespace, message, deadline);
-            let to = format!("events in namespace {namespace}");
-            sending.push(async move { Outcome { to, sent: writing.await.map(Some) } }.boxed_local());
+        if let Some(namespace) = &self.events {
+            for (client, part) in runs.iter().zip(&message.parts).filter_map(|(told, part)| Some((told.cluster?, part)))
+            {
+                let writing = kubernetes_event::write(client, namespace, part, deadline);
+                let to = format!("events in namespace {namespace} of {}", part.cluster);
+                sending.push(async move { Outcome { to, sent: writing.await.map(Some) } }.boxed_local());
+            }
         }
         futures::future::join_all(sending).await
     }

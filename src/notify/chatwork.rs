@@ -163,7 +163,8 @@ mod tests {
         failure.next[0] = evil.to_owned();
         evil.clone_into(&mut failure.expected);
         let nobody = Chatwork { mention: Vec::new(), ..room() };
-        let text = nobody.text(&Message::new(&[Told { result: &result, before: None, report: Some(evil) }]));
+        let text =
+            nobody.text(&Message::new(&[Told { result: &result, before: None, report: Some(evil), cluster: None }]));
         // Only our own tags are left, each as often as we wrote it; inside code only its end counts.
         let tags = |tag: &str| text.matches(tag).count();
         assert_eq!([tags("[info]"), tags("[/info]"), tags("[title]"), tags("[code]"), tags("[/code]")], [1; 5]);

@@ -10,7 +10,7 @@ use kube::api::PostParams;
 use tokio::time::Instant;
 
 use super::delivery::Undelivered;
-use super::message::{Line, Message, Part, word};
+use super::message::{Line, Part, word};
 use crate::clock;
 use crate::cluster::call::{Answer, retry};
 use crate::report::printable::shortened;
@@ -23,27 +23,20 @@ const MOST_OF_NOTE: usize = 1024;
 const MOST_CHECKS: usize = 30;
 
 /// Writes one Event for the run, and one for each check that is not OK. `namespace` has to exist.
-pub async fn write(
-    client: &kube::Client,
-    namespace: &str,
-    message: &Message,
-    deadline: Instant,
-) -> Result<u32, Undelivered> {
+pub async fn write(client: &kube::Client, namespace: &str, part: &Part, deadline: Instant) -> Result<u32, Undelivered> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-    for part in &message.parts {
-        for event in events(part, namespace) {
-            match retry(deadline, async || api.create(&PostParams::default(), &event).await).await {
-                // Its name is the run's: a try whose answer was lost has written it.
-                Ok(_) | Err(Answer::Conflict(_)) => {}
-                Err(
-                    Answer::Transient(text)
-                    | Answer::Forbidden(text)
-                    | Answer::Unauthorized(text)
-                    | Answer::NotFound(text)
-                    | Answer::Refused(text),
-                ) => {
-                    return Err(Undelivered { reason: text, tries: 1 });
-                }
+    for event in events(part, namespace) {
+        match retry(deadline, async || api.create(&PostParams::default(), &event).await).await {
+            // Its name is the run's: a try whose answer was lost has written it.
+            Ok(_) | Err(Answer::Conflict(_)) => {}
+            Err(
+                Answer::Transient(text)
+                | Answer::Forbidden(text)
+                | Answer::Unauthorized(text)
+                | Answer::NotFound(text)
+                | Answer::Refused(text),
+            ) => {
+                return Err(Undelivered { reason: text, tries: 1 });
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::result::{CheckResult, RunResult};
 use crate::verdict::Verdict;
 
 /// A run to tell of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Told<'a> {
     /// Its outcome, without secrets.
     pub result: &'a RunResult,
@@ -21,6 +21,8 @@ pub struct Told<'a> {
     pub before: Option<&'a RunResult>,
     /// Where its report is: a URL, or a place such as a folder.
     pub report: Option<&'a str>,
+    /// Where its Events go, if they are wanted; `None` where the cluster is out of reach.
+    pub cluster: Option<&'a kube::Client>,
 }
 
 /// One message: a part for each cluster.
@@ -298,7 +300,7 @@ mod tests {
     use crate::report::sample;
 
     fn told(result: &RunResult) -> Told<'_> {
-        Told { result, before: None, report: None }
+        Told { result, before: None, report: None, cluster: None }
     }
 
     #[test]
@@ -326,7 +328,8 @@ mod tests {
     fn an_upgrade_shows_both_versions_and_the_same_version_once() {
         let (now, mut before) = (sample::all_passed(), sample::all_passed());
         let part = |before: &RunResult| {
-            Message::new(&[Told { result: &now, before: Some(before), report: None }]).parts[0].versions()
+            Message::new(&[Told { result: &now, before: Some(before), report: None, cluster: None }]).parts[0]
+                .versions()
         };
         assert_eq!(part(&before), "Kubernetes v1.34.4");
         before.target.kubernetes = "v1.33.9".to_owned();

@@ -37,7 +37,7 @@ pub async fn push(http: &Http, base: &str, result: &RunResult) -> Result<u32, Un
 fn groups(base: &str, result: &RunResult) -> Vec<(String, String)> {
     let base = base.trim_end_matches('/');
     let cluster = format!("{base}/metrics/job/{JOB}{}", label("cluster", &result.target.name));
-    let text = prometheus::render(result, "");
+    let text = prometheus::render(std::slice::from_ref(result), "");
     let (of_run, success) = prometheus::split_last_success(&text);
     let mut groups = vec![(cluster.clone(), of_run)];
     // Each sample with the metric's HELP, TYPE and UNIT.

@@ -62,7 +62,7 @@ mod in_tests {
     const REPORT: &str = "https://reports.example.com/blue/k3f9x2m1ab/report.html";
 
     fn message(result: &RunResult, before: Option<&RunResult>) -> Message {
-        Message::new(&[Told { result, before, report: Some(REPORT) }])
+        Message::new(&[Told { result, before, report: Some(REPORT), cluster: None }])
     }
 
     pub(crate) fn of_every_verdict() -> Message {
@@ -83,7 +83,7 @@ mod in_tests {
         let (blue, mut green) = (sample::every_verdict(), sample::all_passed());
         green.target.name = "green".to_owned();
         green.run = "p7q2r8s4tu".to_owned();
-        let told = |result| Told { result, before: None, report: None };
+        let told = |result| Told { result, before: None, report: None, cluster: None };
         Message::new(&[told(&blue), told(&green)])
     }
 

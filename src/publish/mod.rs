@@ -75,12 +75,13 @@ impl Publisher {
         let cluster = folder_of(&result.target.name);
         // What was there counts: a check that fails now keeps the time of its last success.
         let metrics = self.latest(&result.target.name, Format::Prometheus).await?.unwrap_or_default();
+        let one = std::slice::from_ref(result);
         let (mut texts, mut json) = (Vec::new(), String::new());
         for about in FORMATS {
             match about.format {
-                Format::Prometheus => texts.push((about.format, prometheus::render(result, &metrics))),
-                Format::Json => json = render(result, Format::Json).map_err(|error| self.failed(&error))?,
-                format => texts.push((format, render(result, format).map_err(|error| self.failed(&error))?)),
+                Format::Prometheus => texts.push((about.format, prometheus::render(one, &metrics))),
+                Format::Json => json = render(one, Format::Json).map_err(|error| self.failed(&error))?,
+                format => texts.push((format, render(one, format).map_err(|error| self.failed(&error))?)),
             }
         }
         for folder in [result.run.as_str(), LATEST] {

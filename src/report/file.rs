@@ -1,4 +1,4 @@
-//! Reports in files: written once the run is over, whole or not at all.
+//! Reports in files: written once all runs are over, whole or not at all.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::format::{Format, UnknownFormat, render};
 use super::prometheus;
-use crate::event::{Event, Sink, SinkError};
+use crate::event::SinkError;
 use crate::result::RunResult;
 
 /// Where a report goes.
@@ -88,7 +88,7 @@ impl FromStr for ReportTarget {
     }
 }
 
-/// Writes one report when the run is over.
+/// One report, written when all runs are over.
 #[derive(Debug)]
 pub struct FileReport {
     target: ReportTarget,
@@ -130,30 +130,21 @@ impl FileReport {
         &self.target
     }
 
-    /// Writes the report, to a file beside its place first, which then takes that place.
-    pub fn write(&self, result: &RunResult) -> Result<(), SinkError> {
+    /// Writes the report of these runs, to a file beside its place first, which then takes that place.
+    pub fn write(&self, results: &[RunResult]) -> Result<(), SinkError> {
         let failed = |reason: String| SinkError { sink: format!("report {}", self.target), reason };
         let text = match (&self.target.destination, self.target.format) {
             (Destination::File(path), Format::Prometheus) => {
                 // What cannot be read, such as a file that is not there yet, has nothing to keep.
-                prometheus::render(result, &std::fs::read_to_string(path).unwrap_or_default())
+                prometheus::render(results, &std::fs::read_to_string(path).unwrap_or_default())
             }
-            (_, format) => render(result, format).map_err(|error| failed(error.to_string()))?,
+            (_, format) => render(results, format).map_err(|error| failed(error.to_string()))?,
         };
         let written = match &self.target.destination {
             Destination::Stdout => to_stdout(&text),
             Destination::File(path) => to_file(path, &text),
         };
         written.map_err(|error| failed(format!("cannot be written: {error}")))
-    }
-}
-
-impl Sink for FileReport {
-    fn take(&mut self, event: &Event) -> Result<(), SinkError> {
-        match event {
-            Event::RunFinished { result } => self.write(result),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -255,19 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_there_until_the_run_is_over_and_then_the_report_alone() {
+    fn opening_leaves_nothing_and_writing_the_report_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         let target = ReportTarget { format: Format::Json, destination: Destination::File(path.clone()) };
-        let mut reports = FileReport::open_all(vec![target]).unwrap();
+        let reports = FileReport::open_all(vec![target]).unwrap();
         assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
-        let result = sample::every_verdict();
-        for event in sample::events(&result) {
-            assert!(files(folder.path()).is_empty());
-            reports[0].take(&event).unwrap();
-        }
+        let results = [sample::every_verdict(), sample::all_passed()];
+        reports[0].write(&results).unwrap();
         assert_eq!(files(folder.path()), ["report.json"]);
-        assert_eq!(read::read(&path).unwrap(), result);
+        assert_eq!(read::read(&path).unwrap(), results);
         assert_ne!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o044, 0, "nobody else can read it");
     }
 
@@ -281,7 +269,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         // In its place there is a folder now, which no file can replace.
         std::fs::create_dir_all(path.join("inner")).unwrap();
-        let error = report.write(&sample::all_passed()).unwrap_err().to_string();
+        let error = report.write(&[sample::all_passed()]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("report junit={}: cannot be written: ", path.display())), "{error}");
         assert_eq!(files(folder.path()), ["report.xml"]);
     }
@@ -291,7 +279,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kibertas.prom");
         let report = FileReport::open(format!("prom={}", path.display()).parse().unwrap()).unwrap();
-        report.write(&sample::all_passed()).unwrap();
+        report.write(&[sample::all_passed()]).unwrap();
         let success = |text: &str| {
             let line =
                 text.lines().find(|line| line.starts_with("kibertas_check_last_success") && line.contains("rollouts"));
@@ -301,7 +289,7 @@ mod tests {
         assert!(first.is_some());
         let mut failed = sample::all_passed();
         failed.checks[1].verdict = Verdict::Failed;
-        report.write(&failed).unwrap();
+        report.write(&[failed]).unwrap();
         assert_eq!(success(&std::fs::read_to_string(&path).unwrap()), first);
     }
 }

@@ -143,16 +143,16 @@ pub struct RenderError {
     pub reason: String,
 }
 
-/// Renders a result, stored or fresh. The text ends with a line break.
-pub fn render(result: &RunResult, format: Format) -> Result<String, RenderError> {
+/// Renders runs, stored or fresh, as one report. The text ends with a line break.
+pub fn render(results: &[RunResult], format: Format) -> Result<String, RenderError> {
     let failed = |reason: String| RenderError { format, reason };
     match format {
-        Format::Json => json::render(result).map_err(|error| failed(error.to_string())),
-        Format::Junit => junit::render(result).map_err(|error| failed(error.to_string())),
-        Format::Html => Ok(html::render(result)),
-        Format::Markdown => Ok(markdown::render(result)),
-        Format::Prometheus => Ok(prometheus::render(result, "")),
-        Format::Text => Ok(plain::render(result)),
+        Format::Json => json::render(results).map_err(|error| failed(error.to_string())),
+        Format::Junit => junit::render(results).map_err(|error| failed(error.to_string())),
+        Format::Html => Ok(html::render(results)),
+        Format::Markdown => Ok(markdown::render(results)),
+        Format::Prometheus => Ok(prometheus::render(results, "")),
+        Format::Text => Ok(plain::render(results)),
     }
 }
 
@@ -186,9 +186,10 @@ mod tests {
     #[test]
     fn every_format_renders_every_sample_and_ends_its_last_line() {
         use crate::report::sample;
-        for result in [sample::every_verdict(), sample::all_passed(), sample::hostile(), sample::run(Vec::new())] {
+        let samples = [sample::every_verdict(), sample::all_passed(), sample::hostile(), sample::run(Vec::new())];
+        for results in samples.chunks(1).chain([samples.as_slice()]) {
             for about in FORMATS {
-                let text = render(&result, about.format).unwrap();
+                let text = render(results, about.format).unwrap();
                 assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}: {text:?}", about.name);
                 // No control character of the cluster's is in any of them.
                 assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{}: {text:?}", about.name);

@@ -14,7 +14,15 @@ use crate::result::{CheckResult, RunResult};
 use crate::verdict::Verdict;
 
 /// One suite per run.
-pub(crate) fn render(result: &RunResult) -> Result<String, SerializeError> {
+pub(crate) fn render(results: &[RunResult]) -> Result<String, SerializeError> {
+    let mut report = Report::new("kibertas-rs");
+    report.add_test_suites(results.iter().map(suite));
+    report.timestamp = report.test_suites.iter().filter_map(|suite| suite.timestamp).min();
+    report.set_time(Duration::from_millis(results.iter().map(|result| result.duration_ms).max().unwrap_or_default()));
+    report.to_string()
+}
+
+fn suite(result: &RunResult) -> TestSuite {
     let mut suite = TestSuite::new(safe(&format!("kibertas-rs {}", result.target.name)));
     // Its parser is of the crate that quick-junit takes its times from, so that we need not name it.
     suite.timestamp = result.started.to_string().parse().ok();
@@ -34,11 +42,7 @@ pub(crate) fn render(result: &RunResult) -> Result<String, SerializeError> {
     if !result.notices.is_empty() {
         suite.set_system_err(safe_lines(result.notices.iter().map(String::as_str)));
     }
-    let mut report = Report::new("kibertas-rs");
-    report.timestamp = suite.timestamp;
-    report.set_time(Duration::from_millis(result.duration_ms));
-    report.add_test_suite(suite);
-    report.to_string()
+    suite
 }
 
 fn case(result: &RunResult, check: &CheckResult) -> TestCase {
@@ -99,13 +103,13 @@ mod tests {
 
     #[test]
     fn the_report_of_every_verdict() {
-        insta::assert_snapshot!(render(&sample::every_verdict()).unwrap());
+        insta::assert_snapshot!(render(&[sample::every_verdict()]).unwrap());
     }
 
     #[test]
     fn it_parses_back_with_the_right_kinds() {
         let result = sample::every_verdict();
-        let report = Report::deserialize_from_str(&render(&result).unwrap()).unwrap();
+        let report = Report::deserialize_from_str(&render(std::slice::from_ref(&result)).unwrap()).unwrap();
         assert_eq!((report.tests, report.failures, report.errors, report.skipped), (6, 1, 2, 1));
         let cases = &report.test_suites[0].test_cases;
         for (case, check) in cases.iter().zip(&result.checks) {
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn hostile_text_is_data() {
-        let xml = render(&sample::hostile()).unwrap();
+        let xml = render(&[sample::hostile()]).unwrap();
         let report = Report::deserialize_from_str(&xml).unwrap();
         let case = &report.test_suites[0].test_cases[0];
         assert!(case.name.as_str().starts_with("<script>alert(1)</script> ]]>"), "{:?}", case.name);

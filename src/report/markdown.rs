@@ -12,7 +12,11 @@ use crate::result::{CheckResult, RunResult, StepResult};
 use crate::verdict::Verdict;
 
 /// The whole result; steps, evidence and settings are folded.
-pub(crate) fn render(result: &RunResult) -> String {
+pub(crate) fn render(results: &[RunResult]) -> String {
+    results.iter().map(run).collect::<Vec<_>>().join("\n")
+}
+
+fn run(result: &RunResult) -> String {
     let mut blocks = vec![
         format!("# {} {}: {}", sign(result.verdict), escaped(&result.target.name), result.verdict),
         format!("{} in {}.", summary::counts(result), clock::human(result.duration_ms)),
@@ -189,12 +193,12 @@ mod tests {
 
     #[test]
     fn the_report_of_every_verdict() {
-        insta::assert_snapshot!(render(&sample::every_verdict()));
+        insta::assert_snapshot!(render(&[sample::every_verdict()]));
     }
 
     #[test]
     fn hostile_text_makes_no_markup() {
-        let text = render(&sample::hostile());
+        let text = render(&[sample::hostile()]);
         let mut headings = 0;
         let mut in_code = false;
         for event in Parser::new_ext(&text, Options::all()) {
@@ -220,7 +224,7 @@ mod tests {
 
     #[test]
     fn tables_keep_their_columns_whatever_a_cell_holds() {
-        let text = render(&sample::hostile());
+        let text = render(&[sample::hostile()]);
         let mut rows = Vec::new();
         for event in Parser::new_ext(&text, Options::ENABLE_TABLES) {
             match event {

@@ -1,9 +1,10 @@
-//! Displays and reports. Each is a sink of the runner's events or a function of a run's result; none of them decides anything.
+//! Displays and reports. Displays are sinks of the runner's events, reports functions of the runs' results; none of them decides anything.
 //!
 //! ```ignore
 //! let reports = FileReport::open_all(targets)?;                 // before the run: every place can be written
-//! let mut sinks: Vec<Box<dyn Sink>> = vec![display(&Term::stdout())];
-//! sinks.extend(reports.into_iter().map(|report| Box::new(report) as Box<dyn Sink>));
+//! let sinks: Vec<Box<dyn Sink>> = vec![display(&Term::stdout())];
+//! let results = run(sinks).await;
+//! reports.iter().try_for_each(|report| report.write(&results))?;
 //! ```
 
 pub mod file;
@@ -19,6 +20,7 @@ mod evidence;
 pub(crate) mod html;
 mod json;
 mod junit;
+mod labelled;
 pub(crate) mod markdown;
 pub(crate) mod printable;
 mod reason;
@@ -30,6 +32,7 @@ use console::Term;
 pub(crate) use self::file::to_file as write_whole;
 pub use self::file::{Destination, FileReport, ReportTarget, TargetError};
 pub use self::format::{FORMATS, Format, RenderError, render};
+pub use self::labelled::{Labelled, SharedDisplay};
 pub use self::line::wants_colours;
 pub use self::plain::Plain;
 pub use self::terminal::{LogLines, Terminal};

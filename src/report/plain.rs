@@ -46,8 +46,13 @@ impl<W: Write> Sink for Plain<W> {
     }
 }
 
+/// The story of stored runs, one after the other.
+pub(crate) fn render(results: &[RunResult]) -> String {
+    results.iter().map(run).collect::<Vec<_>>().join("\n")
+}
+
 /// The story of a stored run, check by check.
-pub(crate) fn render(result: &RunResult) -> String {
+fn run(result: &RunResult) -> String {
     let names: Vec<String> = result.checks.iter().map(|check| check.name.clone()).collect();
     let layout = Layout::log(&names);
     let mut lines = text::opening(&result.version, &result.run, &result.target, &names);
@@ -88,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_story_of_a_stored_run() {
-        insta::assert_snapshot!(render(&sample::all_passed()));
+        insta::assert_snapshot!(render(&[sample::all_passed()]));
     }
 
     #[test]

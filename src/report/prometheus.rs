@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::printable::one_line;
-use crate::result::{CheckResult, RunResult};
+use crate::result::{CheckResult, CleanupResult, RunResult};
 use crate::verdict::Verdict;
 
 /// One metric, a gauge.
@@ -101,41 +101,64 @@ pub static METRICS: &[&Metric] = &[
 const VERDICTS: [Verdict; 5] =
     [Verdict::Passed, Verdict::Failed, Verdict::Inconclusive, Verdict::Cancelled, Verdict::Skipped];
 
-/// The metrics of a run. `former`: the text that this one replaces; the times of success that are not known anew are kept
+/// The metrics of runs. `former`: the text that this one replaces; the times of success that are not known anew are kept
 /// from it, so that a failing check does not make its own last success forgotten.
-pub(crate) fn render(result: &RunResult, former: &str) -> String {
-    let cluster = result.target.name.as_str();
-    let started = result.started.as_millisecond();
+pub(crate) fn render(results: &[RunResult], former: &str) -> String {
     let mut text = String::new();
-    family(&mut text, &RUN_INFO, [sample(&[cluster, &result.target.kubernetes, &result.version], "1")]);
-    family(&mut text, &RUN_VERDICT, verdicts(&[cluster], result.verdict));
-    family(&mut text, &RUN_START, [sample(&[cluster], seconds(started))]);
-    family(&mut text, &RUN_DURATION, [sample(&[cluster], seconds(signed(result.duration_ms)))]);
-
-    let checks = &result.checks;
-    let ran = || checks.iter().filter(|check| check.verdict != Verdict::Skipped);
-    // Where objects are kept on demand there was no clean-up.
-    let cleanups = || {
-        let cleanups = checks.iter().filter_map(|check| Some((check, check.cleanup.as_ref()?)));
-        cleanups.filter(|(_, cleanup)| cleanup.verdict != Verdict::Skipped)
+    let mut add = |metric: &Metric, of_run: &dyn Fn(&RunResult, &str) -> Vec<Sample>| {
+        // A family stands together, whatever the number of runs.
+        family(&mut text, metric, results.iter().flat_map(|result| of_run(result, &result.target.name)).collect());
     };
-    family(&mut text, &CHECK_VERDICT, checks.iter().flat_map(|check| verdicts(&[cluster, &check.name], check.verdict)));
-    family(&mut text, &CHECK_DURATION, ran().map(|c| sample(&[cluster, &c.name], seconds(signed(c.duration_ms)))));
-    let durations = cleanups().map(|(c, cleanup)| sample(&[cluster, &c.name], seconds(signed(cleanup.duration_ms))));
-    family(&mut text, &CLEANUP_DURATION, durations);
-    let survivors = cleanups().map(|(c, cleanup)| sample(&[cluster, &c.name], cleanup.survivors.len().to_string()));
-    family(&mut text, &SURVIVORS, survivors);
-    family(&mut text, &REQUESTS, ran().map(|c| sample(&[cluster, &c.name], c.api_requests.to_string())));
-    let fresh = checks.iter().filter(|check| check.verdict == Verdict::Passed);
-    let fresh = fresh.map(|c| sample(&[cluster, &c.name], seconds(started + signed(c.start_ms + c.duration_ms))));
-    family(&mut text, &LAST_SUCCESS, kept(fresh.collect(), former));
+    add(&RUN_INFO, &|run, cluster| vec![sample(&[cluster, &run.target.kubernetes, &run.version], "1")]);
+    add(&RUN_VERDICT, &|run, cluster| verdicts(&[cluster], run.verdict));
+    add(&RUN_START, &|run, cluster| vec![sample(&[cluster], seconds(run.started.as_millisecond()))]);
+    add(&RUN_DURATION, &|run, cluster| vec![sample(&[cluster], seconds(signed(run.duration_ms)))]);
 
-    let steps: Vec<Step<'_>> = checks.iter().flat_map(steps).collect();
-    let verdict = |step: &Step<'_>| verdicts(&[cluster, step.check, step.name], step.verdict);
-    family(&mut text, &STEP_VERDICT, steps.iter().flat_map(verdict));
-    let duration = |step: &Step<'_>| sample(&[cluster, step.check, step.name], seconds(signed(step.duration_ms)));
-    family(&mut text, &STEP_DURATION, steps.iter().map(duration));
+    add(&CHECK_VERDICT, &|run, cluster| {
+        run.checks.iter().flat_map(|check| verdicts(&[cluster, &check.name], check.verdict)).collect()
+    });
+    add(&CHECK_DURATION, &|run, cluster| {
+        ran(run).map(|check| sample(&[cluster, &check.name], seconds(signed(check.duration_ms)))).collect()
+    });
+    add(&CLEANUP_DURATION, &|run, cluster| {
+        cleanups(run).map(|(check, c)| sample(&[cluster, &check.name], seconds(signed(c.duration_ms)))).collect()
+    });
+    add(&SURVIVORS, &|run, cluster| {
+        cleanups(run).map(|(check, c)| sample(&[cluster, &check.name], c.survivors.len().to_string())).collect()
+    });
+    add(&REQUESTS, &|run, cluster| {
+        ran(run).map(|check| sample(&[cluster, &check.name], check.api_requests.to_string())).collect()
+    });
+    family(&mut text, &LAST_SUCCESS, kept(results.iter().flat_map(successes).collect(), former));
+
+    let mut add = |metric: &Metric, of_step: &dyn Fn(&Step<'_>, &str) -> Vec<Sample>| {
+        let of_run = |run: &RunResult| -> Vec<Sample> {
+            run.checks.iter().flat_map(steps).flat_map(|step| of_step(&step, &run.target.name)).collect()
+        };
+        family(&mut text, metric, results.iter().flat_map(of_run).collect());
+    };
+    add(&STEP_VERDICT, &|step, cluster| verdicts(&[cluster, step.check, step.name], step.verdict));
+    add(&STEP_DURATION, &|step, cluster| {
+        vec![sample(&[cluster, step.check, step.name], seconds(signed(step.duration_ms)))]
+    });
     text + "# EOF\n"
+}
+
+fn ran(run: &RunResult) -> impl Iterator<Item = &CheckResult> {
+    run.checks.iter().filter(|check| check.verdict != Verdict::Skipped)
+}
+
+/// Where objects are kept on demand there was no clean-up.
+fn cleanups(run: &RunResult) -> impl Iterator<Item = (&CheckResult, &CleanupResult)> {
+    let cleanups = run.checks.iter().filter_map(|check| Some((check, check.cleanup.as_ref()?)));
+    cleanups.filter(|(_, cleanup)| cleanup.verdict != Verdict::Skipped)
+}
+
+fn successes(run: &RunResult) -> Vec<Sample> {
+    let started = run.started.as_millisecond();
+    let passed = run.checks.iter().filter(|check| check.verdict == Verdict::Passed);
+    let at = |check: &CheckResult| seconds(started + signed(check.start_ms + check.duration_ms));
+    passed.map(|check| sample(&[&run.target.name, &check.name], at(check))).collect()
 }
 
 /// A rendered text as two: everything but the last successes, and they alone; for a store that keeps them apart.
@@ -165,9 +188,8 @@ fn verdicts(labels: &[&str], actual: Verdict) -> Vec<Sample> {
     VERDICTS.map(one).into()
 }
 
-fn family(text: &mut String, metric: &Metric, samples: impl IntoIterator<Item = Sample>) {
-    let mut samples = samples.into_iter().peekable();
-    if samples.peek().is_none() {
+fn family(text: &mut String, metric: &Metric, samples: Vec<Sample>) {
+    if samples.is_empty() {
         return;
     }
     let name = metric.name;
@@ -250,12 +272,12 @@ mod tests {
 
     #[test]
     fn the_metrics_of_every_verdict() {
-        insta::assert_snapshot!(render(&sample::every_verdict(), ""));
+        insta::assert_snapshot!(render(&[sample::every_verdict()], ""));
     }
 
     #[test]
     fn every_metric_is_written_and_documented() {
-        let text = render(&sample::every_verdict(), "");
+        let text = render(&[sample::every_verdict()], "");
         let page = include_str!("../../docs/report.md");
         for metric in METRICS {
             assert!(text.contains(&format!("\n{}{{", metric.name)), "{} is not written", metric.name);
@@ -272,7 +294,7 @@ mod tests {
         again.verdict = Verdict::Failed;
         again.duration_ms = 1_000;
         result.checks[0].steps.push(again);
-        let text = render(&result, "");
+        let text = render(std::slice::from_ref(&result), "");
         let mut series: Vec<&str> = text.lines().filter_map(|line| Some(line.rsplit_once("} ")?.0)).collect();
         let all = series.len();
         series.sort_unstable();
@@ -292,7 +314,7 @@ mod tests {
              {name}{{cluster=\"blue\",check=\"broken\"}} soon\n\
              {name}{{job=\"else\"}} 3\n"
         );
-        let text = render(&sample::every_verdict(), &former);
+        let text = render(&[sample::every_verdict()], &former);
         let kept: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect();
         assert_eq!(
             kept,
@@ -302,7 +324,7 @@ mod tests {
                 format!("{name}{{cluster=\"blue\",check=\"ingress\"}} 1700000000.500"),
             ]
         );
-        assert_eq!(render(&sample::every_verdict(), &text), text);
+        assert_eq!(render(&[sample::every_verdict()], &text), text);
     }
 
     #[test]
@@ -310,10 +332,10 @@ mod tests {
         let mut result = sample::hostile();
         result.checks[0].verdict = Verdict::Passed;
         result.checks[0].name = "a\"} 1\nx{y=\"\\".to_owned();
-        let text = render(&result, "");
+        let text = render(std::slice::from_ref(&result), "");
         assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with("kibertas_")), "{text}");
         result.checks[0].verdict = Verdict::Failed;
         let line = text.lines().find(|line| line.starts_with(&format!("{}{{", LAST_SUCCESS.name))).unwrap();
-        assert!(render(&result, &text).lines().any(|again| again == line), "{line}");
+        assert!(render(std::slice::from_ref(&result), &text).lines().any(|again| again == line), "{line}");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{reason, summary};
-use crate::event::{Event, Sink, SinkError};
+use crate::event::SinkError;
 use crate::result::{CheckResult, RunResult};
 use crate::verdict::Verdict;
 
@@ -34,6 +34,11 @@ impl TerminationLog {
         }
     }
 
+    /// Writes the end of runs.
+    pub fn tell(&self, results: &[RunResult]) -> Result<(), SinkError> {
+        self.write(&message(results))
+    }
+
     /// Writes a message, cut to what kubelet keeps. The file stays the one that it is: it is a mount.
     pub fn write(&self, message: &str) -> Result<(), SinkError> {
         std::fs::write(&self.path, cut(message, LONGEST)).map_err(|error| SinkError {
@@ -43,17 +48,15 @@ impl TerminationLog {
     }
 }
 
-impl Sink for TerminationLog {
-    fn take(&mut self, event: &Event) -> Result<(), SinkError> {
-        match event {
-            Event::RunFinished { result } => self.write(&message(result)),
-            _ => Ok(()),
-        }
-    }
+/// The end of each run; where there are several, none takes the room of the others.
+fn message(results: &[RunResult]) -> String {
+    let room = LONGEST / results.len().max(1);
+    let ended = |text: String| if text.ends_with('\n') { text } else { text + "\n" };
+    results.iter().map(|result| ended(cut(&of_run(result), room - 1))).collect()
 }
 
 /// The verdict of the run, then what did not pass, the worst first.
-fn message(result: &RunResult) -> String {
+fn of_run(result: &RunResult) -> String {
     let (name, verdict, code) = (&result.target.name, result.verdict.word(), result.exit_code);
     let mut text = format!("{name} {verdict}: {} (exit code {code})\n", summary::counts(result));
     for verdict in [Verdict::Failed, Verdict::Inconclusive, Verdict::Cancelled] {
@@ -97,10 +100,7 @@ mod tests {
 
     fn written(result: &RunResult) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut log = TerminationLog::find(Some(file.path())).unwrap();
-        for event in sample::events(result) {
-            log.take(&event).unwrap();
-        }
+        TerminationLog::find(Some(file.path())).unwrap().tell(std::slice::from_ref(result)).unwrap();
         std::fs::read_to_string(file.path()).unwrap()
     }
 
@@ -130,6 +130,16 @@ mod tests {
         }
         result.checks.iter_mut().for_each(|check| check.name = "x".repeat(LONGEST));
         assert!(written(&result).len() <= LONGEST);
+    }
+
+    #[test]
+    fn of_several_runs_each_has_its_room() {
+        let mut long = sample::every_verdict();
+        long.checks.iter_mut().for_each(|check| check.reason = Some("x".repeat(LONGEST)));
+        let mut last = sample::all_passed();
+        last.target.name = "green".to_owned();
+        let text = message(&[long, last]);
+        assert!(text.len() <= LONGEST && text.contains("\ngreen passed"), "{text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod executor;
 pub mod plan;
 pub mod preflight;
 pub mod signals;
+pub mod unreached;
 
 pub use self::executor::{Run, RunOptions, finish};
 pub use self::plan::{Plan, PlanError, Planned};

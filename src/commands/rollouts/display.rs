@@ -22,10 +22,11 @@ pub(super) fn print(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
 }
 
 /// The line of a Rollout that has ended.
-pub(super) fn line(verdict: Verdict, key: &Key, reason: &str) -> Line {
+pub(super) fn line(verdict: Verdict, cluster: &str, key: &Key, reason: &str) -> Line {
     let tone = Tone::of(verdict);
     Line::of(tone, sign(verdict))
         .and(Tone::Plain, " ")
+        .and(Tone::Faint, cluster)
         .column(Tone::Strong, &key.to_string(), 32)
         .and(Tone::Plain, " ")
         .and(Tone::Plain, reason)
@@ -52,18 +53,18 @@ impl Display {
         Self { bar, live, colours: colours(live) }
     }
 
-    /// Takes one event.
-    pub(super) fn take(&self, progress: &Progress<'_>) {
+    /// Takes one event; `cluster` stands before each line, and is empty where there is one cluster.
+    pub(super) fn take(&self, cluster: &str, progress: &Progress<'_>) {
         match progress {
-            Progress::Patched(key) if self.live => self.bar.set_message(format!("{key}: patched")),
-            Progress::Patched(key) => self.say(&Line::of(Tone::Plain, &format!("… {key:<32} patched"))),
+            Progress::Patched(key) if self.live => self.bar.set_message(format!("{cluster}{key}: patched")),
+            Progress::Patched(key) => self.say(&Line::of(Tone::Plain, &format!("… {cluster}{key:<32} patched"))),
             Progress::Sees(key, text) if self.live => {
-                let line = Line::of(Tone::Plain, &format!("{key}: {text}"));
+                let line = Line::of(Tone::Plain, &format!("{cluster}{key}: {text}"));
                 self.bar.set_message(line.paint(false));
             }
             Progress::Sees(..) => {}
             Progress::Ended(outcome) => {
-                self.say(&line(outcome.verdict, &outcome.key, &outcome.reason));
+                self.say(&line(outcome.verdict, cluster, &outcome.key, &outcome.reason));
                 self.bar.inc(1);
             }
         }

@@ -11,6 +11,7 @@ use crate::cli::rollouts::ListRollouts;
 use crate::cli::{Global, Output};
 use crate::commands::UsageError;
 use crate::exit;
+use crate::result::Target;
 use crate::rollout::Rollout;
 use crate::rollout::bulk::Key;
 use crate::rollout::bulk::guard::images;
@@ -25,36 +26,64 @@ struct Listed<'a> {
     state: State,
 }
 
+/// The Rollouts of one of several clusters.
+#[derive(Serialize)]
+struct OfCluster<'a> {
+    target: &'a Target,
+    rollouts: Vec<Listed<'a>>,
+}
+
 /// Prints the Rollouts.
 pub(super) async fn run(global: &Global, args: &ListRollouts) -> Result<u8, UsageError> {
-    let (scene, _feed) = match Scene::open(global, &args.which, false).await {
+    let scenes = match Scene::open_all(global, &args.which, false).await {
         Ok(opened) => opened,
         Err(error) => return error.code(),
     };
-    let rollouts: Vec<(&Key, Rc<Rollout>)> =
-        scene.selected.found.iter().filter_map(|key| Some((key, scene.board.now(key)?))).collect();
+    let rollouts: Vec<Vec<(&Key, Rc<Rollout>)>> = scenes.iter().map(|(scene, _)| rollouts(scene)).collect();
     let mut out = std::io::stdout().lock();
     match args.output {
         Output::Json => {
-            let listed = |(key, rollout): &(&'_ Key, Rc<Rollout>)| {
-                let replicas = rollout.spec.replicas.unwrap_or(1);
-                serde_json::to_value(Listed { key, images: images(rollout), replicas, state: State::of(rollout) })
+            let mut of_clusters: Vec<OfCluster<'_>> = Vec::new();
+            for ((scene, _), rollouts) in scenes.iter().zip(&rollouts) {
+                of_clusters.push(OfCluster { target: &scene.target, rollouts: rollouts.iter().map(listed).collect() });
+            }
+            let text = match of_clusters.as_slice() {
+                [one] => serde_json::to_string_pretty(&one.rollouts),
+                several => serde_json::to_string_pretty(several),
             };
-            let listed = rollouts.iter().map(listed).collect::<Result<Vec<_>, _>>();
-            let listed = listed.and_then(|listed| serde_json::to_string_pretty(&listed));
-            writeln!(out, "{}", listed.map_err(|error| UsageError::Flag(error.to_string()))?)?;
+            writeln!(out, "{}", text.map_err(|error| UsageError::Flag(error.to_string()))?)?;
         }
-        Output::Human if rollouts.is_empty() => writeln!(out, "no Rollouts")?,
         Output::Human => {
-            let rows: Vec<(&Key, &Rollout)> = rollouts.iter().map(|(key, rollout)| (*key, &**rollout)).collect();
-            super::display::print(&mut out, &table::listed(&rows))?;
+            for ((scene, _), rollouts) in scenes.iter().zip(&rollouts) {
+                if scenes.len() > 1 {
+                    writeln!(out, "{}", scene.heading())?;
+                }
+                if rollouts.is_empty() {
+                    writeln!(out, "no Rollouts")?;
+                    continue;
+                }
+                let rows: Vec<(&Key, &Rollout)> = rollouts.iter().map(|(key, rollout)| (*key, &**rollout)).collect();
+                super::display::print(&mut out, &table::listed(&rows))?;
+            }
         }
     }
-    for notice in &scene.notices {
-        eprintln!("note: {notice}");
+    let mut code = exit::PASSED;
+    for (scene, _) in &scenes {
+        for notice in &scene.notices {
+            eprintln!("note: {notice}");
+        }
+        for key in &scene.selected.missing {
+            eprintln!("error: {}: there is no Rollout {key}", scene.target.name);
+            code = exit::FAILED;
+        }
     }
-    for key in &scene.selected.missing {
-        eprintln!("error: there is no Rollout {key}");
-    }
-    Ok(if scene.selected.missing.is_empty() { exit::PASSED } else { exit::FAILED })
+    Ok(code)
+}
+
+fn rollouts(scene: &Scene) -> Vec<(&Key, Rc<Rollout>)> {
+    scene.selected.found.iter().filter_map(|key| Some((key, scene.board.now(key)?))).collect()
+}
+
+fn listed<'a>((key, rollout): &(&'a Key, Rc<Rollout>)) -> Listed<'a> {
+    Listed { key, images: images(rollout), replicas: rollout.spec.replicas.unwrap_or(1), state: State::of(rollout) }
 }

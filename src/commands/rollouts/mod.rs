@@ -5,6 +5,7 @@ mod list;
 mod operate;
 mod scene;
 mod status;
+mod summary;
 mod table;
 
 use super::UsageError;

@@ -1,50 +1,25 @@
 //! The operations: shows the plan, asks, carries it out, and tells what became of each Rollout.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::rc::Rc;
 
-use serde::Serialize;
+use futures::FutureExt as _;
 use tokio::time::Instant;
 
-use super::display::{self, Display};
+use super::display::Display;
 use super::scene::Scene;
-use super::table;
+use super::summary::{self, Summary};
+use crate::cli::Global;
 use crate::cli::rollouts::{How, Which};
-use crate::cli::{Global, Output};
 use crate::clock;
 use crate::commands::UsageError;
 use crate::exit;
-use crate::result::Target;
+use crate::rollout::bulk::board::Feed;
 use crate::rollout::bulk::{Bulk, Decision, Deed, Include, Key, Options, Outcome, Planned, Progress, Tally, Task};
 use crate::runner::signals::{Interruption, Signals};
 use crate::verdict::Verdict;
 
-/// The schema of the JSON output.
-const SCHEMA: &str = "kibertas-rs/rollouts/v1";
-
-/// What became of all of them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Summary<'a> {
-    schema: &'static str,
-    operation: &'static str,
-    target: &'a Target,
-    dry_run: bool,
-    verdict: Verdict,
-    exit_code: u8,
-    /// From the command's start, the connection included, in milliseconds.
-    duration_ms: u64,
-    /// When the last Rollout was patched, in milliseconds after the command's start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_patch_ms: Option<u64>,
-    /// Requests to the API server, watches included.
-    api_requests: u64,
-    rollouts: &'a [Outcome],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    notices: &'a [String],
-}
-
-/// Carries out an operation on the selected Rollouts.
+/// Carries out an operation on the selected Rollouts of every cluster that is meant.
 pub(super) async fn run(
     global: &Global,
     which: &Which,
@@ -59,35 +34,35 @@ pub(super) async fn run(
         let text = "nobody can be asked here, as this is no terminal: give --yes, or name the Rollouts";
         return Err(UsageError::Flag(text.to_owned()));
     }
-    let (scene, feed) = match Scene::open(global, which, true).await {
+    let opened = match Scene::open_all(global, which, true).await {
         Ok(opened) => opened,
         Err(error) => return error.code(),
     };
+    let (scenes, feeds): (Vec<Scene>, Vec<Feed>) = opened.into_iter().unzip();
     let interruption = Interruption::default();
-    let options =
-        Options { concurrency: usize::from(how.concurrency), wait: !how.no_wait, timeout: scene.core.timeout, include };
-    let bulk = Bulk {
-        client: scene.client.clone(),
-        board: Rc::clone(&scene.board),
-        task,
-        options,
-        started,
-        cancelled: interruption.token.clone(),
-    };
+    let bulks: Vec<Bulk> = scenes.iter().map(|scene| bulk(scene, how, task, include, started, &interruption)).collect();
     let work = async {
-        let planned = bulk.plan(&scene.selected.found).await;
+        let planning = scenes.iter().zip(&bulks).map(|(scene, bulk)| bulk.plan(&scene.selected.found));
+        let planned = futures::future::try_join_all(planning).await;
         let planned = planned.map_err(|error| UsageError::Flag(error.to_string()))?;
-        tell_plan(how, &scene, task, &planned)?;
-        if asks && can_ask && Tally::of(&planned).act > 0 && !confirmed(task, Tally::of(&planned).act).await? {
+        for (scene, planned) in scenes.iter().zip(&planned) {
+            summary::plan(how, scene, task, planned)?;
+        }
+        let act = planned.iter().map(|planned| Tally::of(planned).act).sum();
+        if asks && can_ask && act > 0 && !confirmed(task, act, scenes.len()).await? {
             eprintln!("nothing was changed");
             return Ok(None);
         }
         if how.dry_run {
-            return Ok(Some(planned.iter().map(would).collect()));
+            return Ok(Some(planned.iter().map(|planned| planned.iter().map(would).collect()).collect()));
         }
-        let display = Display::new(planned.len());
-        let tell = |progress: Progress<'_>| display.take(&progress);
-        let outcomes = bulk.carry_out(&planned, scene.by_name, &tell).await;
+        let display = Display::new(planned.iter().map(Vec::len).sum());
+        let one = async |((scene, bulk), planned): ((&Scene, &Bulk), &Vec<Planned>)| {
+            let cluster = if scenes.len() > 1 { format!("{} ", scene.target.name) } else { String::new() };
+            let tell = |progress: Progress<'_>| display.take(&cluster, &progress);
+            bulk.carry_out(planned, scene.by_name, &tell).await
+        };
+        let outcomes = futures::future::join_all(scenes.iter().zip(&bulks).zip(&planned).map(one)).await;
         display.end();
         Ok::<_, UsageError>(Some(outcomes))
     };
@@ -96,87 +71,42 @@ pub(super) async fn run(
         eprintln!("second signal: ending at once");
         std::process::exit(i32::from(exit::SIGNAL_BASE.saturating_add(number)));
     });
-    let outcomes: Option<Vec<Outcome>> = tokio::select! {
+    let feeding = feeds.into_iter().zip(&scenes).map(|(feed, scene)| feed.run(&scene.board).boxed_local());
+    let outcomes: Option<Vec<Vec<Outcome>>> = tokio::select! {
         outcomes = work => outcomes?,
-        () = feed.run(&scene.board) => return Ok(exit::INCONCLUSIVE),
+        _ = futures::future::select_all(feeding) => return Ok(exit::INCONCLUSIVE),
         () = listening => return Err(UsageError::Flag("signals can no longer be listened for".to_owned())),
     };
     let Some(mut outcomes) = outcomes else { return Ok(exit::NOTHING_RAN) };
-    outcomes.extend(scene.selected.missing.iter().map(|key| missing(key, started)));
-    let verdict = Verdict::worst(outcomes.iter().map(|outcome| outcome.verdict));
-    let exit_code = exit::of_run(verdict, interruption.signal());
-    let summary = Summary {
-        schema: SCHEMA,
-        operation: task.infinitive(),
-        target: &scene.target,
-        dry_run: how.dry_run,
-        verdict,
-        exit_code,
-        duration_ms: clock::millis_between(started, Instant::now()),
-        last_patch_ms: outcomes.iter().filter_map(|outcome| outcome.patched_ms).max(),
-        api_requests: scene.requests(),
-        rollouts: &outcomes,
-        notices: &scene.notices,
-    };
-    tell_end(how, &summary)?;
-    Ok(exit_code)
+    for (outcomes, scene) in outcomes.iter_mut().zip(&scenes) {
+        outcomes.extend(scene.selected.missing.iter().map(|key| missing(key, started)));
+    }
+    let summaries = scenes.iter().zip(&outcomes).map(|(scene, outcomes)| {
+        Summary::of(scene, task, how.dry_run, outcomes, clock::millis_between(started, Instant::now()), &interruption)
+    });
+    let summaries: Vec<Summary<'_>> = summaries.collect();
+    summary::end(how, &summaries)?;
+    let verdict = Verdict::worst(summaries.iter().map(|summary| summary.verdict));
+    Ok(exit::of_run(verdict, interruption.signal()))
 }
 
-fn tell_plan(how: &How, scene: &Scene, task: Task, planned: &[Planned]) -> Result<(), UsageError> {
-    let mut err = std::io::stderr().lock();
-    let Tally { act, done, skip } = Tally::of(planned);
-    let (name, server) = (&scene.target.name, &scene.target.server);
-    writeln!(err, "{name} ({server}): to {} {act}, nothing to do for {done}, left alone {skip}", task.infinitive())?;
-    for notice in &scene.notices {
-        writeln!(err, "note: {notice}")?;
+fn bulk(scene: &Scene, how: &How, task: Task, include: Include, started: Instant, interruption: &Interruption) -> Bulk {
+    let options =
+        Options { concurrency: usize::from(how.concurrency), wait: !how.no_wait, timeout: scene.core.timeout, include };
+    Bulk {
+        client: scene.client.clone(),
+        board: Rc::clone(&scene.board),
+        task,
+        options,
+        started,
+        cancelled: interruption.token.clone(),
     }
-    if !planned.is_empty() && (how.output == Output::Human || how.dry_run) {
-        display::print(&mut err, &table::planned(planned))?;
-    }
-    Ok(())
-}
-
-fn tell_end(how: &How, summary: &Summary<'_>) -> Result<(), UsageError> {
-    let mut out = std::io::stdout().lock();
-    if how.output == Output::Json {
-        let text = serde_json::to_string_pretty(summary).map_err(|error| UsageError::Flag(error.to_string()))?;
-        writeln!(out, "{text}")?;
-        return Ok(());
-    }
-    if summary.rollouts.is_empty() {
-        writeln!(out, "no Rollouts")?;
-    } else if !how.dry_run {
-        writeln!(out)?;
-        display::print(&mut out, &table::outcomes(summary.rollouts))?;
-    }
-    let counted = |deed: Deed| summary.rollouts.iter().filter(|outcome| outcome.deed == deed).count();
-    let parts = [
-        (counted(Deed::Verified), "verified"),
-        (counted(Deed::Patched), "patched"),
-        (counted(Deed::WouldPatch), "would be patched"),
-        (counted(Deed::Already), "with nothing to do"),
-        (counted(Deed::Skipped), "left alone"),
-        (counted(Deed::NotDone), "not done"),
-    ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let last = summary.last_patch_ms.map(|ms| format!(", the last patch after {}", clock::human(ms)));
-    writeln!(
-        out,
-        "\n{}: {} in {}{} with {} API requests (exit code {})",
-        summary.operation,
-        if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") },
-        clock::human(summary.duration_ms),
-        last.unwrap_or_default(),
-        summary.api_requests,
-        summary.exit_code
-    )?;
-    Ok(())
 }
 
 /// Asks on the terminal; anything but a yes is a no.
-async fn confirmed(task: Task, count: usize) -> Result<bool, UsageError> {
+async fn confirmed(task: Task, count: usize, clusters: usize) -> Result<bool, UsageError> {
     let rollouts = if count == 1 { "this Rollout".to_owned() } else { format!("these {count} Rollouts") };
+    let rollouts = if clusters > 1 { format!("{rollouts} of {clusters} clusters") } else { rollouts };
     eprint!("{} {rollouts}? [y/N] ", capitalised(task.infinitive()));
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();

@@ -16,6 +16,7 @@ use crate::exit;
 use crate::result::Target;
 use crate::rollout::bulk::board::Feed;
 use crate::rollout::bulk::{Board, BoardError, Key, Selected, Selection, project};
+use crate::targets;
 
 /// The longest that the first look may take.
 const FIRST_LOOK: std::time::Duration = std::time::Duration::from_secs(60);
@@ -65,20 +66,54 @@ impl NoScene {
 }
 
 impl Scene {
-    /// Connects, and looks at the selection once. The feed has to be driven for the board to stay up to date.
-    pub(super) async fn open(global: &Global, which: &Which, needs_choice: bool) -> Result<(Self, Feed), NoScene> {
+    /// Connects to every cluster that is meant, and looks at the selection in each once. Where one of them does not answer, nothing is done in
+    /// any. The feeds have to be driven for the boards to stay up to date.
+    pub(super) async fn open_all(
+        global: &Global,
+        which: &Which,
+        needs_choice: bool,
+    ) -> Result<Vec<(Self, Feed)>, NoScene> {
         if needs_choice {
             chosen(which)?;
         }
-        let config = crate::commands::configuration(&crate::commands::sources(global)?)?;
+        let sources = crate::commands::sources(global)?;
         let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
-        let connect::Cluster { client, target } = access.connect(config.core.cluster_name.as_deref()).await?;
+        // Operations are for the clusters that somebody names: a list in a configuration file is none.
+        let targets = targets::choose(&sources, &which.targets.target, &access, false).map_err(UsageError::from)?;
+        let targets = targets::resolve(targets, &access).await.map_err(UsageError::from)?;
+        let one = async |target: &targets::Target| {
+            let config = crate::commands::configuration(&sources.of_target(target.overlay.clone()))?;
+            let cluster = target.connect(&access, config.core.cluster_name.as_deref()).await;
+            let cluster = cluster.map_err(UsageError::from)?;
+            // The Applications are where Argo CD is.
+            let applications = match target.in_argo_cd() {
+                Some(name) if which.project.is_some() => {
+                    let hub = access.connect(None).await.map_err(UsageError::from)?;
+                    Some((hub.client, name.to_owned()))
+                }
+                _ => None,
+            };
+            Self::of(cluster, applications, which, config.core).await
+        };
+        futures::future::join_all(targets.iter().map(one)).await.into_iter().collect()
+    }
+
+    async fn of(
+        cluster: connect::Cluster,
+        applications: Option<(Client, String)>,
+        which: &Which,
+        core: Core,
+    ) -> Result<(Self, Feed), NoScene> {
+        let connect::Cluster { client, target } = cluster;
         let (client, requests) = counted(&client);
         let deadline = Instant::now() + FIRST_LOOK;
         let mut notices = Vec::new();
         let mut selection = selection(which, client.default_namespace())?;
         if let Some(name) = &which.project {
-            let found = project::rollouts_of(&client, name, &target.server, deadline).await.map_err(NoScene::Unseen)?;
+            let (hub, known_as) = applications.unzip();
+            let here = project::Destination { server: target.server.clone(), name: known_as };
+            let found = project::rollouts_of(hub.as_ref().unwrap_or(&client), name, &here, deadline).await;
+            let found = found.map_err(NoScene::Unseen)?;
             if !found.elsewhere.is_empty() {
                 let list = found.elsewhere.join(", ");
                 notices.push(format!("left out, as they deploy to other clusters: the Applications {list}"));
@@ -90,9 +125,13 @@ impl Scene {
         }
         let (board, feed) = Board::open(&client, &selection.scopes(), deadline).await.map_err(NoScene::Unseen)?;
         let selected = selection.of(&board);
-        let core = config.core;
         let by_name = selection.is_by_name();
         Ok((Self { client, target, core, board, selected, by_name, notices, requests }, feed))
+    }
+
+    /// The cluster, as it is named where there are several.
+    pub(super) fn heading(&self) -> String {
+        format!("{} ({})", self.target.name, self.target.server)
     }
 
     /// The number of requests to the API server so far, watches and the one that connected included.

@@ -13,6 +13,7 @@ use crate::cli::rollouts::{StatusArgs, Until};
 use crate::cli::{Global, Output};
 use crate::commands::UsageError;
 use crate::exit;
+use crate::rollout::bulk::board::Feed;
 use crate::rollout::bulk::{Board, Key};
 use crate::rollout::goal::{Goal, Standing};
 use crate::rollout::status::{Phase, State};
@@ -20,6 +21,9 @@ use crate::verdict::Verdict;
 
 #[derive(Serialize)]
 struct Seen {
+    /// The cluster, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<String>,
     #[serde(flatten)]
     key: Key,
     verdict: Verdict,
@@ -30,10 +34,47 @@ struct Seen {
 
 /// Prints how they stand, and answers by the worst.
 pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<u8, UsageError> {
-    let (scene, feed) = match Scene::open(global, &args.which, true).await {
+    let scenes = match Scene::open_all(global, &args.which, true).await {
         Ok(opened) => opened,
         Err(error) => return error.code(),
     };
+    let several = scenes.len() > 1;
+    let headings: Vec<String> = scenes.iter().map(|(scene, _)| scene.heading()).collect();
+    let of_all =
+        futures::future::join_all(scenes.into_iter().map(|(scene, feed)| of_cluster(args, scene, feed, several)));
+    let of_all: Vec<Vec<Seen>> = of_all.await;
+    let worst = Verdict::worst(of_all.iter().flatten().map(|one| one.verdict));
+    let mut out = std::io::stdout().lock();
+    match args.output {
+        Output::Json => {
+            let all: Vec<&Seen> = of_all.iter().flatten().collect();
+            let text = serde_json::to_string_pretty(&all).map_err(|error| UsageError::Flag(error.to_string()))?;
+            writeln!(out, "{text}")?;
+        }
+        Output::Human => {
+            for (all, heading) in of_all.iter().zip(&headings) {
+                if several {
+                    writeln!(out, "{heading}")?;
+                }
+                if all.is_empty() {
+                    writeln!(out, "no Rollouts")?;
+                    continue;
+                }
+                let states: Vec<(Key, State)> =
+                    all.iter().filter_map(|one| Some((one.key.clone(), one.state.clone()?))).collect();
+                display::print(&mut out, &table::states(&states))?;
+            }
+        }
+    }
+    for one in of_all.iter().flatten().filter(|one| one.state.is_none()) {
+        eprintln!("error: {}{}", one.cluster.as_ref().map(|name| format!("{name}: ")).unwrap_or_default(), one.reason);
+    }
+    Ok(exit::of_run(worst, None))
+}
+
+/// How those of one cluster stand.
+async fn of_cluster(args: &StatusArgs, scene: Scene, feed: Feed, several: bool) -> Vec<Seen> {
+    let prefix = if several { format!("{} ", scene.target.name) } else { String::new() };
     let mut all: Vec<Seen> = scene.selected.missing.iter().map(missing).collect();
     if args.watch {
         let deadline = Instant::now() + scene.core.timeout;
@@ -46,7 +87,7 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<u8, UsageE
                 scene.selected.found.iter().map(|key| watch(&scene.board, key, &goal, deadline)).collect();
             let mut done = Vec::new();
             while let Some(one) = running.next().await {
-                eprintln!("{}", display::line(one.verdict, &one.key, &one.reason).paint(false));
+                eprintln!("{}", display::line(one.verdict, &prefix, &one.key, &one.reason).paint(false));
                 done.push(one);
             }
             done
@@ -60,29 +101,15 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<u8, UsageE
         all.extend(scene.selected.found.iter().map(|key| now(&scene.board, key)));
     }
     all.sort_by(|a, b| a.key.cmp(&b.key));
-    let worst = Verdict::worst(all.iter().map(|one| one.verdict));
-    let mut out = std::io::stdout().lock();
-    match args.output {
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&all).map_err(|error| UsageError::Flag(error.to_string()))?;
-            writeln!(out, "{text}")?;
-        }
-        Output::Human if all.is_empty() => writeln!(out, "no Rollouts")?,
-        Output::Human => {
-            let states: Vec<(Key, State)> =
-                all.iter().filter_map(|one| Some((one.key.clone(), one.state.clone()?))).collect();
-            display::print(&mut out, &table::states(&states))?;
-        }
+    for one in all.iter_mut().filter(|_| several) {
+        one.cluster = Some(scene.target.name.clone());
     }
-    for one in all.iter().filter(|one| one.state.is_none()) {
-        eprintln!("error: {}", one.reason);
-    }
-    Ok(exit::of_run(worst, None))
+    all
 }
 
 fn missing(key: &Key) -> Seen {
     let reason = format!("there is no Rollout {key}");
-    Seen { key: key.clone(), verdict: Verdict::Failed, reason, state: None }
+    Seen { cluster: None, key: key.clone(), verdict: Verdict::Failed, reason, state: None }
 }
 
 /// How it stands now; only Degraded is bad.
@@ -90,7 +117,7 @@ fn now(board: &Board, key: &Key) -> Seen {
     let Some(rollout) = board.now(key) else { return missing(key) };
     let state = State::of(&rollout);
     let verdict = if state.phase == Phase::Degraded { Verdict::Failed } else { Verdict::Passed };
-    Seen { key: key.clone(), verdict, reason: state.to_string(), state: Some(state) }
+    Seen { cluster: None, key: key.clone(), verdict, reason: state.to_string(), state: Some(state) }
 }
 
 /// Watches until it is there or Degraded, or time is up.
@@ -113,6 +140,6 @@ async fn watch(board: &Board, key: &Key, goal: &Goal, deadline: Instant) -> Seen
                 None => (Verdict::Failed, format!("not there in time: {state}")),
             },
         };
-        return Seen { key: key.clone(), verdict, reason, state: Some(state) };
+        return Seen { cluster: None, key: key.clone(), verdict, reason, state: Some(state) };
     }
 }

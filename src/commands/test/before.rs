@@ -1,10 +1,11 @@
 //! What a run is compared with: an earlier result of the same cluster.
 
 use crate::cli::TestArgs;
-use crate::commands::{UsageError, compare as compared};
+use crate::commands::{UsageError, compare as stored};
 use crate::compare::baseline::{self, Baselines, Keeping};
 use crate::compare::{self, Comparison};
 use crate::config::Config;
+use crate::exit;
 use crate::place::S3Access;
 use crate::report;
 use crate::result::RunResult;
@@ -21,8 +22,9 @@ impl<'a> Baseline<'a> {
     pub(super) fn find(args: &'a TestArgs, config: &'a Config) -> Result<Self, UsageError> {
         let keeping = Keeping::of(&config.core)?;
         match args.baseline.as_deref() {
-            None if args.fail_on_regression.is_some() => {
-                Err(UsageError::Flag("--fail-on-regression needs --baseline last|PLACE to compare with".to_owned()))
+            None if args.fail_on_regression.is_some() && !args.compare => {
+                let text = "--fail-on-regression needs something to compare with: --baseline last|PLACE or --compare";
+                Err(UsageError::Flag(text.to_owned()))
             }
             None => Ok(Self::None),
             Some("last") if keeping.is_none() => {
@@ -57,17 +59,25 @@ impl<'a> Baseline<'a> {
     }
 }
 
-/// Shows how the results compare with those before; the exit code of the comparison.
-pub(super) fn compared_with(
-    before: &[RunResult],
-    results: &[RunResult],
+/// Shows how each cluster's results compare with those before, and, where that is asked for, how the other clusters' compare with the
+/// first one's; the exit code of the worst comparison.
+pub(super) fn compared(
+    before: &[Vec<RunResult>],
+    results: &[Vec<RunResult>],
     args: &TestArgs,
 ) -> Result<Option<u8>, UsageError> {
-    if before.is_empty() || results.is_empty() {
-        return Ok(None);
+    let mut sides: Vec<(&[RunResult], &[RunResult])> =
+        before.iter().zip(results).map(|(before, now)| (before.as_slice(), now.as_slice())).collect();
+    if let (true, Some((first, others))) = (args.compare, results.split_first()) {
+        sides.extend(others.iter().map(|other| (first.as_slice(), other.as_slice())));
     }
-    let comparison = Comparison::of(before, results).map_err(|error| UsageError::Flag(error.to_string()))?;
-    let colours = report::wants_colours(console::Term::stderr().is_term(), |name| std::env::var(name).ok());
-    eprint!("\n{}", compare::terminal(&comparison, colours));
-    Ok(Some(compared::verdict(&comparison, args.fail_on_regression)))
+    let mut codes = Vec::new();
+    for (a, b) in sides.into_iter().filter(|(a, b)| !a.is_empty() && !b.is_empty()) {
+        let comparison = Comparison::of(a, b).map_err(|error| UsageError::Flag(error.to_string()))?;
+        let colours = report::wants_colours(console::Term::stderr().is_term(), |name| std::env::var(name).ok());
+        eprint!("\n{}", compare::terminal(&comparison, colours));
+        codes.push(stored::verdict(&comparison, args.fail_on_regression));
+    }
+    let worst = [exit::FAILED, exit::NOTHING_RAN].into_iter().find(|code| codes.contains(code));
+    Ok(worst.or_else(|| codes.first().copied()))
 }

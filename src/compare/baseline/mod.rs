@@ -155,8 +155,8 @@ impl Baselines {
 
     /// Keeps a result, and of the cluster's results the last few; where it lies.
     pub async fn keep(&self, result: &RunResult) -> Result<String, BaselineError> {
-        let text =
-            render(result, Format::Json).map_err(|error| BaselineError::place("the result", error.to_string()))?;
+        let text = render(std::slice::from_ref(result), Format::Json)
+            .map_err(|error| BaselineError::place("the result", error.to_string()))?;
         let cluster = folder_of(&result.target.name);
         let store = match &self.by {
             By::Ring(ring) => return ring.keep(&cluster, &stamp(result), text.as_bytes(), self.most).await,
@@ -194,6 +194,11 @@ fn is_report(name: &str) -> bool {
 
 fn parsed(place: String, content: &[u8]) -> Result<RunResult, BaselineError> {
     report::parse(&String::from_utf8_lossy(content)).map_err(|source| BaselineError::Report { place, source })
+}
+
+/// The same where the report may be of several runs.
+fn all_parsed(place: String, content: &[u8]) -> Result<Vec<RunResult>, BaselineError> {
+    report::parse_all(&String::from_utf8_lossy(content)).map_err(|source| BaselineError::Report { place, source })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{BaselineError, is_report, parsed, report, reports};
+use super::{BaselineError, all_parsed, is_report, report, reports};
 use crate::cluster::connect::innermost;
 use crate::place::{Place, S3Access, Store};
 use crate::result::RunResult;
@@ -21,7 +21,7 @@ pub fn needs_s3(side: &str) -> bool {
 /// The results of a side, oldest first: of a file, of all `.json` files of a folder, or of a URL. S3 keys that end in `.json` are files.
 pub async fn read(side: &str, access: &S3Access) -> Result<Vec<RunResult>, BaselineError> {
     match side.split_once("://") {
-        Some(("http" | "https", _)) => Ok(vec![download(side).await?]),
+        Some(("http" | "https", _)) => download(side).await,
         Some(("configmap", _)) => {
             let reason = "is compared with as --baseline last, with the setting baselines; no other side is read from a ConfigMap";
             Err(BaselineError::place(side, reason))
@@ -29,8 +29,8 @@ pub async fn read(side: &str, access: &S3Access) -> Result<Vec<RunResult>, Basel
         Some(_) => in_place(side, access).await,
         None if Path::new(side).is_dir() => in_place(side, access).await,
         None => {
-            let one = report::read(Path::new(side));
-            Ok(vec![one.map_err(|source| BaselineError::Report { place: side.to_owned(), source })?])
+            let all = report::read(Path::new(side));
+            all.map_err(|source| BaselineError::Report { place: side.to_owned(), source })
         }
     }
 }
@@ -47,7 +47,7 @@ async fn in_place(side: &str, access: &S3Access) -> Result<Vec<RunResult>, Basel
     let mut results = Vec::new();
     for name in &names {
         let content = store.read(name).await?.ok_or_else(|| BaselineError::place(side, "there is no such report"))?;
-        results.push(parsed(format!("{}/{name}", store.place()), &content)?);
+        results.extend(all_parsed(format!("{}/{name}", store.place()), &content)?);
     }
     if results.is_empty() {
         return Err(BaselineError::place(side, "it holds no .json reports"));
@@ -57,7 +57,7 @@ async fn in_place(side: &str, access: &S3Access) -> Result<Vec<RunResult>, Basel
 }
 
 /// The report of a URL, whose query may be a secret and is never shown.
-async fn download(url: &str) -> Result<RunResult, BaselineError> {
+async fn download(url: &str) -> Result<Vec<RunResult>, BaselineError> {
     let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
     let wrong = |reason: String| BaselineError::place(&shown, reason);
     let tls = crate::tls::client_config(None).map_err(|error| wrong(innermost(&error)))?;
@@ -79,7 +79,7 @@ async fn download(url: &str) -> Result<RunResult, BaselineError> {
             return Err(wrong(format!("more than {LARGEST} bytes, which no report has")));
         }
     }
-    parsed(shown, &content)
+    all_parsed(shown, &content)
 }
 
 #[cfg(test)]

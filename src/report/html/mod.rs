@@ -3,6 +3,7 @@
 //! It has no script at all and asks for nothing outside itself; its Content-Security-Policy says so to the browser. What the
 //! cluster says is escaped by maud and made printable before.
 
+mod clusters;
 mod section;
 mod timeline;
 
@@ -38,28 +39,75 @@ pub(crate) fn head(title: &str, icon: &Markup, style: &'static str) -> Markup {
     }
 }
 
-/// The whole page.
-pub(crate) fn render(result: &RunResult) -> String {
-    let title = format!("{} {} {}", sign(result.verdict), text(&result.target.name), result.verdict);
+/// The whole page: of one run, or of several below each other with an overview above them.
+pub(crate) fn render(results: &[RunResult]) -> String {
+    let worst = Verdict::worst(results.iter().map(|result| result.verdict));
+    let names = results.iter().map(|result| text(&result.target.name)).collect::<Vec<_>>().join(", ");
+    let title = format!("{} {names} {worst}", sign(worst));
     let page = html! {
         (DOCTYPE)
-        html lang="en" data-verdict=(result.verdict) {
-            (head(&title, &html! { link rel="icon" href=(icon(result.verdict)); }, include_str!("style.css")))
+        html lang="en" data-verdict=(worst) {
+            (head(&title, &html! { link rel="icon" href=(icon(worst)); }, include_str!("style.css")))
             body {
-                a.skip href="#checks" { "To the checks" }
-                (masthead(result))
-                main {
-                    (tiles(result))
-                    (timeline::of_run(result))
-                    @for (index, check) in result.checks.iter().enumerate() {
-                        (section::check(index, check))
+                @if let [result] = results {
+                    a.skip href="#checks" { "To the checks" }
+                    (masthead(result))
+                    main { (body(result, &Place::alone())) }
+                } @else {
+                    a.skip href="#clusters" { "To the clusters" }
+                    main {
+                        (clusters::overview(results))
+                        @for (index, result) in results.iter().enumerate() {
+                            article.run id={ "run-" (index) } aria-label=(text(&result.target.name)) {
+                                (masthead(result))
+                                (body(result, &Place::of_run(index)))
+                            }
+                        }
                     }
-                    (about(result))
                 }
             }
         }
     };
     page.into_string() + "\n"
+}
+
+/// What the ids of a run's elements begin with, so that no two runs of a page share one.
+pub(super) struct Place(String);
+
+impl Place {
+    fn alone() -> Self {
+        Self(String::new())
+    }
+
+    fn of_run(index: usize) -> Self {
+        Self(format!("run-{index}-"))
+    }
+
+    /// The tiles of all checks.
+    fn checks(&self) -> String {
+        format!("{}checks", self.0)
+    }
+
+    /// A check's section.
+    fn check(&self, index: usize) -> String {
+        format!("{}check-{index}", self.0)
+    }
+
+    /// A step of a check.
+    fn step(&self, check: usize, step: usize) -> String {
+        format!("{}step-{check}-{step}", self.0)
+    }
+}
+
+fn body(result: &RunResult, place: &Place) -> Markup {
+    html! {
+        (tiles(result, place))
+        (timeline::of_run(result, place))
+        @for (index, check) in result.checks.iter().enumerate() {
+            (section::check(place, index, check))
+        }
+        (about(result))
+    }
 }
 
 /// A text of the cluster's as one line that drives nothing; escaping is maud's.
@@ -127,11 +175,11 @@ fn wheel(checks: &[CheckResult]) -> Markup {
     }
 }
 
-fn tiles(result: &RunResult) -> Markup {
+fn tiles(result: &RunResult, place: &Place) -> Markup {
     html! {
-        section #checks.tiles aria-label="Checks" {
+        section.tiles id=(place.checks()) aria-label="Checks" {
             @for (index, check) in result.checks.iter().enumerate() {
-                a.tile href={ "#check-" (index) } data-verdict=(check.verdict) {
+                a.tile href={ "#" (place.check(index)) } data-verdict=(check.verdict) {
                     h2 { (text(&check.name)) }
                     p.verdict { (badge(check.verdict)) }
                     @if check.verdict == Verdict::Skipped {
@@ -194,13 +242,13 @@ mod tests {
     #[test]
     fn the_page_of_every_verdict() {
         insta::with_settings!({filters => vec![(r"(?s)<style>.*?</style>", "<style>…</style>")]}, {
-            insta::assert_snapshot!(render(&sample::every_verdict()).replace("><", ">\n<"));
+            insta::assert_snapshot!(render(&[sample::every_verdict()]).replace("><", ">\n<"));
         });
     }
 
     #[test]
     fn hostile_text_makes_no_element_and_leaves_no_attribute() {
-        let page = render(&sample::hostile());
+        let page = render(&[sample::hostile()]);
         assert!(!page.contains("<script"), "{page}");
         assert!(!page.contains("\"quote'"), "a quote of the cluster's is not escaped");
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
@@ -211,8 +259,9 @@ mod tests {
 
     #[test]
     fn the_page_asks_for_nothing_outside_itself() {
-        for result in [sample::every_verdict(), sample::all_passed()] {
-            let page = render(&result);
+        let both = [sample::every_verdict(), sample::all_passed()];
+        for results in both.chunks(1).chain([both.as_slice()]) {
+            let page = render(results);
             for outside in ["<script", "<img", "<iframe", "@import", "url(", "src=", "<form", "<base"] {
                 assert!(!page.contains(outside), "{outside}");
             }
@@ -224,10 +273,23 @@ mod tests {
 
     #[test]
     fn every_link_has_its_place() {
-        let page = render(&sample::every_verdict());
-        for link in page.split("href=\"#").skip(1) {
-            let id = link.split('"').next().unwrap();
-            assert_eq!(page.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
+        let both = [sample::every_verdict(), sample::all_passed()];
+        for results in both.chunks(1).chain([both.as_slice()]) {
+            let page = render(results);
+            for link in page.split("href=\"#").skip(1) {
+                let id = link.split('"').next().unwrap();
+                assert_eq!(page.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
+            }
         }
+    }
+
+    #[test]
+    fn several_runs_stand_below_an_overview() {
+        let mut green = sample::all_passed();
+        green.target.name = "green".to_owned();
+        insta::with_settings!({filters => vec![(r"(?s)<style>.*?</style>", "<style>…</style>")]}, {
+            let page = render(&[sample::every_verdict(), green]).replace("><", ">\n<");
+            insta::assert_snapshot!(&page[..page.find("<article").unwrap()]);
+        });
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::timeline::Span;
-use super::{badge, settings, text};
+use super::{Place, badge, settings, text};
 use crate::clock;
 use crate::failure::Failure;
 use crate::report::{evidence, printable, reason, text as words};
@@ -12,11 +12,11 @@ use crate::result::{CheckResult, CleanupResult, StepResult};
 use crate::verdict::Verdict;
 
 /// The section of a check; `index` is its place in the run.
-pub(super) fn check(index: usize, check: &CheckResult) -> Markup {
+pub(super) fn check(place: &Place, index: usize, check: &CheckResult) -> Markup {
     let span = Span::of(check);
     let broken = check.broken_step().map(std::ptr::from_ref);
     html! {
-        section.check id={ "check-" (index) } data-verdict=(check.verdict) aria-label={ (text(&check.name)) ": " (check.verdict) } {
+        section.check id=(place.check(index)) data-verdict=(check.verdict) aria-label={ (text(&check.name)) ": " (check.verdict) } {
             header {
                 h2 { (text(&check.name)) }
                 p.verdict { (badge(check.verdict)) }
@@ -36,7 +36,7 @@ pub(super) fn check(index: usize, check: &CheckResult) -> Markup {
             @if !check.steps.is_empty() {
                 ol.steps {
                     @for (number, result) in check.steps.iter().enumerate() {
-                        (step(&format!("step-{index}-{number}"), span, result, broken == Some(std::ptr::from_ref(result))))
+                        (step(&place.step(index, number), span, result, broken == Some(std::ptr::from_ref(result))))
                     }
                     @if let Some(cleanup) = &check.cleanup { (cleaned_up(span, check, cleanup)) }
                 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::text;
+use super::{Place, text};
 use crate::clock;
 use crate::result::{CheckResult, RunResult, StepResult};
 use crate::verdict::Verdict;
@@ -52,7 +52,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// The timeline of all checks of a run. The steps' lists say the same in words, so a screen reader passes over the bars.
-pub(super) fn of_run(result: &RunResult) -> Markup {
+pub(super) fn of_run(result: &RunResult, place: &Place) -> Markup {
     let ran: Vec<(usize, &CheckResult)> =
         result.checks.iter().enumerate().filter(|(_, check)| check.verdict != Verdict::Skipped).collect();
     let end = ran.iter().map(|(_, check)| Span::of(check).end).max().unwrap_or_default();
@@ -69,8 +69,8 @@ pub(super) fn of_run(result: &RunResult) -> Markup {
                     ul.lanes {
                         @for &(index, check) in &ran {
                             li.lane {
-                                a.name href={ "#check-" (index) } { (text(&check.name)) }
-                                div.tracks aria-hidden="true" { (lane(whole, index, check)) }
+                                a.name href={ "#" (place.check(index)) } { (text(&check.name)) }
+                                div.tracks aria-hidden="true" { (lane(whole, place, index, check)) }
                             }
                         }
                     }
@@ -107,13 +107,13 @@ fn ticked(millis: u64) -> String {
 }
 
 /// The steps of a check; those that ran side by side lie below each other.
-fn lane(whole: Span, index: usize, check: &CheckResult) -> Markup {
+fn lane(whole: Span, place: &Place, index: usize, check: &CheckResult) -> Markup {
     let cleanup = check.cleanup.as_ref().filter(|cleanup| cleanup.duration_ms > 0);
     html! {
         @for track in tracks(&check.steps) {
             div.track {
                 @for (number, step) in track {
-                    a.bar href={ "#step-" (index) "-" (number) } tabindex="-1" data-verdict=(step.verdict)
+                    a.bar href={ "#" (place.step(index, number)) } tabindex="-1" data-verdict=(step.verdict)
                         style=(whole.place(step.start_ms, step.duration_ms))
                         title={ (text(&step.name)) ": " (step.verdict) ", " (clock::human(step.duration_ms)) } {
                             span { (text(&step.name)) }

@@ -29,11 +29,36 @@ pub struct Project {
     pub elsewhere: Vec<String>,
 }
 
-/// Reads the Applications of all namespaces. `server` is the API server's URL, by which Argo CD may also know this cluster.
+/// How the Applications name the cluster whose Rollouts are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Destination {
+    /// The API server's URL.
+    pub server: String,
+    /// The name that Argo CD has for it, where it is not the cluster that Argo CD runs in.
+    pub name: Option<String>,
+}
+
+impl Destination {
+    /// Whether an Application with this destination deploys to the cluster.
+    fn is_that_of(&self, name: Option<&str>, server: Option<&str>) -> bool {
+        let own = self.name.as_deref().unwrap_or(IN_CLUSTER);
+        let same = |url: &str| {
+            let url = url.trim_end_matches('/');
+            url == self.server.trim_end_matches('/') || (self.name.is_none() && url == IN_CLUSTER_SERVER)
+        };
+        match (name.filter(|name| !name.is_empty()), server) {
+            (Some(name), _) => name == own,
+            (None, Some(url)) => same(url),
+            (None, None) => false,
+        }
+    }
+}
+
+/// Reads the Applications of all namespaces of the cluster that Argo CD runs in, which `client` leads to.
 pub async fn rollouts_of(
     client: &Client,
     project: &str,
-    server: &str,
+    cluster: &Destination,
     deadline: Instant,
 ) -> Result<Project, BoardError> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application"));
@@ -49,24 +74,19 @@ pub async fn rollouts_of(
     })?;
     let mut found = Project::default();
     for application in all.items.iter().map(|item| (item.metadata.name.clone(), &item.data)) {
-        found.take(project, server, application);
+        found.take(project, cluster, application);
     }
     Ok(found)
 }
 
 impl Project {
-    fn take(&mut self, project: &str, server: &str, (name, application): (Option<String>, &Value)) {
+    fn take(&mut self, project: &str, cluster: &Destination, (name, application): (Option<String>, &Value)) {
         let text = |pointer: &str| application.pointer(pointer).and_then(Value::as_str);
         // An Application that names none is of the project `default`.
         if text("/spec/project").filter(|name| !name.is_empty()).unwrap_or("default") != project {
             return;
         }
-        let same = |url: &str| url.trim_end_matches('/') == server.trim_end_matches('/');
-        let here = match (text("/spec/destination/name"), text("/spec/destination/server")) {
-            (Some(name), _) if !name.is_empty() => name == IN_CLUSTER,
-            (_, Some(url)) => url.trim_end_matches('/') == IN_CLUSTER_SERVER || same(url),
-            _ => false,
-        };
+        let here = cluster.is_that_of(text("/spec/destination/name"), text("/spec/destination/server"));
         if !here {
             self.elsewhere.extend(name);
             return;
@@ -99,9 +119,10 @@ mod tests {
     #[test]
     fn only_rollouts_of_that_project_in_this_cluster() {
         let server = "https://10.0.0.1:6443";
+        let this = Destination { server: server.to_owned(), name: None };
         let of = |project: &str, destination: Value| {
             let mut found = Project::default();
-            found.take("shop", server, (Some("a".into()), &application(project, &destination)));
+            found.take("shop", &this, (Some("a".into()), &application(project, &destination)));
             found
         };
         for here in [
@@ -115,5 +136,18 @@ mod tests {
         let elsewhere = of("shop", json!({"name": "green"}));
         assert_eq!((elsewhere.applications, elsewhere.elsewhere.as_slice()), (0, ["a".to_owned()].as_slice()));
         assert!(elsewhere.rollouts.is_empty());
+    }
+
+    #[test]
+    fn another_cluster_is_known_by_its_name_or_its_server() {
+        let green = Destination { server: "https://green:6443".to_owned(), name: Some("green".to_owned()) };
+        let is = |name, server| green.is_that_of(name, server);
+        assert!(
+            is(Some("green"), None)
+                && is(None, Some("https://green:6443/"))
+                && is(Some(""), Some("https://green:6443"))
+        );
+        assert!(!is(Some("in-cluster"), None) && !is(None, Some(IN_CLUSTER_SERVER)) && !is(None, None));
+        assert!(!is(Some("blue"), Some("https://green:6443")), "the name is what counts");
     }
 }

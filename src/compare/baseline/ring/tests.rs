@@ -103,7 +103,7 @@ async fn a_missing_permission_is_told_and_does_not_pass() {
 
 #[tokio::test]
 async fn what_was_kept_is_read_back() {
-    let text = render(&sample::every_verdict(), Format::Json).unwrap();
+    let text = render(&[sample::every_verdict()], Format::Json).unwrap();
     let mut entries = filled(&[("green.9", 3)]);
     let packed = packed(text.as_bytes()).await.unwrap();
     assert!(packed.len() * 3 < text.len(), "{} of {}", packed.len(), text.len());
