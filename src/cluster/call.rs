@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::connect::innermost;
+use crate::aws::eks::EksError;
 use crate::context::{Context, Step};
 use crate::failure::{Certainty, Failure, ObjectRef, Origin};
 
@@ -58,6 +59,10 @@ pub fn answer_of(error: &kube::Error) -> Answer {
     match error {
         kube::Error::Api(status) => answer_of_status(status),
         kube::Error::Auth(error) => Answer::Unauthorized(innermost(error)),
+        // No token can be made any more, such as after the session has ended.
+        kube::Error::Service(error) if error.downcast_ref::<EksError>().is_some_and(|error| !error.passes()) => {
+            Answer::Unauthorized(error.to_string())
+        }
         other => Answer::Transient(innermost(other)),
     }
 }
@@ -284,6 +289,14 @@ mod tests {
         assert_eq!(failure.verdict, crate::verdict::Verdict::Inconclusive);
         assert_eq!(failure.next, ["kubectl auth can-i create ingresses.networking.k8s.io -n ns"]);
         assert!(failure.cause.unwrap().text.contains("may not create ingresses.networking.k8s.io"));
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_made_is_final_and_one_that_can_later_is_not() {
+        let of = |error: EksError| answer_of(&kube::Error::Service(error.into()));
+        assert!(matches!(of(EksError::Expired { said: "x".into() }), Answer::Unauthorized(_)));
+        let away = EksError::Unanswered { server: "x".into(), reason: "y".into() };
+        assert!(matches!(of(away), Answer::Transient(_)));
     }
 
     #[test]

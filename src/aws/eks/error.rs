@@ -72,7 +72,7 @@ pub enum EksError {
         /// What AWS said.
         said: String,
     },
-    /// The cluster is being made, updated to its end, or deleted.
+    /// The cluster is being made or deleted, or could not be made. While it is updated it serves.
     #[error("the EKS cluster {cluster:?} in {region} is {status}, not ACTIVE")]
     NotActive {
         /// The cluster's name.
@@ -135,4 +135,11 @@ pub enum EksError {
         /// The ARN of who was refused.
         who: String,
     },
+}
+
+impl EksError {
+    /// Whether it may go well later, without anybody changing anything.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Unanswered { .. })
+    }
 }

@@ -116,6 +116,8 @@ async fn credentials_that_cannot_be_renewed_are_the_next_requests_error() {
     // The token at hand is good for some minutes more, as far as the program is concerned; the door asks STS each time.
     assert!(client.apiserver_version().await.is_err());
     let error = client.apiserver_version().await.unwrap_err();
+    let answer = crate::cluster::call::answer_of(&error);
+    assert!(matches!(answer, crate::cluster::call::Answer::Unauthorized(_)), "{answer:?}");
     let text = innermost(&error);
     assert!(text.contains("may not sts:AssumeRole on arn:aws:iam::123456789012:role/proofs"), "{text}");
     scene.aws.script().end();
