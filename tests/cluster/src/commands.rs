@@ -51,6 +51,10 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
                 say!("{component} is ready");
             }
         }
+        Command::Restart { name, component, flags } => {
+            Cluster::find(&name).await?.restart_with(&component, &flags).await?;
+            say!("{component} is ready");
+        }
         Command::Load { name, archive } => {
             for image in Cluster::find(&name).await?.load(&archive).await? {
                 say!("{image}");
@@ -74,7 +78,12 @@ async fn up(arguments: Up) -> Result<()> {
     }
     let start = std::time::Instant::now();
     let progress = Progress::auto();
-    let options = Options { profile: arguments.profile, with: arguments.with, install: !arguments.no_install };
+    let options = Options {
+        profile: arguments.profile,
+        with: arguments.with,
+        kubernetes: arguments.kubernetes,
+        install: !arguments.no_install,
+    };
     let clusters = try_join_all(arguments.names.iter().map(|name| Cluster::up_with(name, &options, &progress))).await?;
     for cluster in clusters {
         say!(
@@ -120,7 +129,8 @@ async fn status() -> Result<()> {
         let status = Cluster::find(&name).await?.status()?;
         let addresses = status.site.addresses();
         say!(
-            "{name}  node {}  pods {}  services {}  zone {}",
+            "{name}  Kubernetes {}  node {}  pods {}  services {}  zone {}",
+            status.kubernetes,
             addresses.node(),
             addresses.pod_range(),
             addresses.service_range(),

@@ -30,6 +30,7 @@ use crate::tool::GoTool;
 use crate::{Error, Result};
 
 pub(crate) use karpenter::NODE_TAINT;
+pub use kubernetes::KubernetesVersion;
 pub(crate) use kubernetes::KUBERNETES;
 pub(crate) use versitygw::s3;
 
@@ -114,7 +115,8 @@ mod tests {
 
     #[test]
     fn tools_have_a_module_and_their_programs() {
-        for tool in tools() {
+        let versions = KubernetesVersion::all().map(|version| version.variant(KUBERNETES));
+        for tool in tools().into_iter().chain(versions) {
             let (name, module) = tool.files[0];
             assert_eq!(name, "go.mod");
             assert!(module.starts_with("module "), "{}", tool.name);
