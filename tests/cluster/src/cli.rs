@@ -114,12 +114,12 @@ pub(crate) enum Command {
     },
     /// Pack kibertas-rs's image as an OCI archive.
     Image {
-        /// The static binary.
-        #[arg(long, default_value = "target/release/kibertas-rs")]
-        binary: PathBuf,
-        /// The archive to write.
-        #[arg(long, default_value = "target/kibertas-rs.tar")]
-        out: PathBuf,
+        /// The static binary. Without it, what `cargo build --release --package kibertas-rs` makes.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// The archive to write. Without it, `kibertas-rs.tar` in the folder above this program's.
+        #[arg(long)]
+        out: Option<PathBuf>,
         /// The image's name. Without it, `kibertas.local/kibertas-rs:dev-` and the start of its digest.
         #[arg(long)]
         reference: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use futures::future::try_join_all;
@@ -62,6 +62,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Tool { name } => say!("{}", test_cluster::program(&name, &Progress::auto()).await?.display()),
         Command::Image { binary, out, reference } => {
+            let binary = binary.map_or_else(|| built_folder().map(|folder| folder.join("release/kibertas-rs")), Ok)?;
+            let out = out.map_or_else(|| built_folder().map(|folder| folder.join("kibertas-rs.tar")), Ok)?;
             let image = image::of_harness(&binary)?;
             let reference = reference.unwrap_or_else(|| image.reference("kibertas.local/kibertas-rs", "dev-"));
             image.write(&reference, &out)?;
@@ -69,6 +71,16 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder in which cargo keeps what it builds for this target: this program lies in `debug` or `release` of it, wherever the
+/// configuration or `CARGO_TARGET_DIR` puts that.
+fn built_folder() -> Result<PathBuf> {
+    let path = PathBuf::from("the folder of this program");
+    let program =
+        std::env::current_exe().map_err(|source| Error::File { action: "find", path: path.clone(), source })?;
+    let folder = program.ancestors().nth(2).map(Path::to_owned);
+    folder.ok_or_else(|| Error::File { action: "find", path, source: std::io::ErrorKind::NotFound.into() })
 }
 
 async fn up(arguments: Up) -> Result<()> {

@@ -270,14 +270,21 @@ mod tests {
 
     #[test]
     fn flags_stand_in_for_those_of_the_same_name() {
-        let invocation =
-            Invocation::new("/x").arg("serve").flag("source", "a").flag("source", "b").flag("interval", "5s").arg("--on");
+        let invocation = Invocation::new("/x")
+            .arg("serve")
+            .flag("source", "a")
+            .flag("source", "b")
+            .flag("interval", "5s")
+            .arg("--on");
         let with = |flags: &[&str]| {
             let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
             invocation.clone().with_flags(&flags).map(|changed| changed.arguments.join(" "))
         };
         assert_eq!(with(&[]).unwrap(), "serve --source=a --source=b --interval=5s --on");
-        assert_eq!(with(&["--interval=20s", "--new"]).unwrap(), "serve --source=a --source=b --on --interval=20s --new");
+        assert_eq!(
+            with(&["--interval=20s", "--new"]).unwrap(),
+            "serve --source=a --source=b --on --interval=20s --new"
+        );
         assert_eq!(with(&["--source=c", "--on=false"]).unwrap(), "serve --interval=5s --source=c --on=false");
         for bad in ["interval=20s", "-i", "--", ""] {
             assert_eq!(with(&["--fine", bad]).unwrap_err(), bad);

@@ -30,8 +30,8 @@ use crate::tool::GoTool;
 use crate::{Error, Result};
 
 pub(crate) use karpenter::NODE_TAINT;
-pub use kubernetes::KubernetesVersion;
 pub(crate) use kubernetes::KUBERNETES;
+pub use kubernetes::KubernetesVersion;
 pub(crate) use versitygw::s3;
 
 /// All components.
