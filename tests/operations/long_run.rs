@@ -2,7 +2,7 @@
 //!
 //! ```console
 //! $ cargo build --release --package kibertas-rs --bin kibertas-rs
-//! $ export KIBERTAS_PROGRAM=$(ls target/*/release/kibertas-rs)
+//! $ export KIBERTAS_PROGRAM=$(ls $PWD/target/*/release/kibertas-rs)
 //! $ cargo test --test operations -- --ignored --nocapture long_run
 //! ```
 
