@@ -120,17 +120,16 @@ fn variance(sorted: &[f64]) -> f64 {
         return sorted.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
     }
     let few = FEW.get(sorted.len() - ROBUST).copied().unwrap_or(count / (count - 0.8));
-    (deviation(sorted) * few).powi(2)
+    (deviation(sorted.to_vec()) * few).powi(2)
 }
 
 /// The standard deviation, as the median absolute deviation tells it: values that stray do not move it.
-pub(super) fn deviation(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = middle(&sorted);
-    let mut deviations: Vec<f64> = sorted.iter().map(|value| (value - middle).abs()).collect();
-    deviations.sort_unstable_by(f64::total_cmp);
-    self::middle(&deviations) * NORMAL
+pub(super) fn deviation(values: Vec<f64>) -> f64 {
+    let deviations = {
+        let middle = middle_of(values.clone());
+        values.into_iter().map(|value| (value - middle).abs()).collect()
+    };
+    middle_of(deviations) * NORMAL
 }
 
 /// The middle of sorted values; of two middles their mean.
@@ -143,13 +142,14 @@ fn median(sorted: &[u64]) -> u64 {
     }
 }
 
-/// The same of logarithms.
-fn middle(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted.len() {
+/// The middle of values; of two middles their mean; 0 of none.
+pub(super) fn middle_of(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
         0 => 0.0,
-        count if count % 2 == 1 => sorted[middle],
-        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+        count if count % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
     }
 }
 

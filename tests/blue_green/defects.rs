@@ -22,9 +22,9 @@ struct Defect {
 
 const DEFECTS: &[Defect] = &[
     Defect {
-        name: "defects::external_dns_that_looks_every_20_s_and_at_no_event",
+        name: "defects::external_dns_that_looks_once_a_minute",
         component: "external-dns",
-        flags: &["--interval=20s", "--events=false"],
+        flags: &["--interval=1m", "--min-event-sync-interval=1m"],
         check: "ingress",
         steps: &["dns record"],
     },

@@ -16,7 +16,7 @@ Examples:
   cargo cluster up green --kubernetes 1.36
                                           one of a newer Kubernetes, beside blue
   cargo cluster stop blue traefik         see what breaks
-  cargo cluster restart green external-dns -- --interval=20s --min-event-sync-interval=20s
+  cargo cluster restart green external-dns -- --interval=1m --min-event-sync-interval=1m
                                           see what becomes slow
   cargo cluster down --all
 
