@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use kibertas::compare::{self, Comparison};
 use kibertas::report::{Format, read, render};
 use kibertas::result::RunResult;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -211,8 +212,14 @@ fn runs_nothing_that_the_cluster_says(browser: &Browser) -> Result<(), Failed> {
 }
 
 fn fits_a_phone_and_a_wall(browser: &Browser) -> Result<(), Failed> {
-    for (name, result) in [("every.html", every_verdict()?), ("hostile.html", hostile()?)] {
-        browser.page(name, &result)?;
+    let comparison = Comparison::of(&[every_verdict()?], &[hostile()?])?;
+    let pages = [
+        ("every.html", render(&every_verdict()?, Format::Html)?),
+        ("hostile.html", render(&hostile()?, Format::Html)?),
+        ("comparison.html", compare::html(&comparison)),
+    ];
+    for (name, page) in pages {
+        browser.write(name, &page)?;
         for width in [320, 390, 1200, 3840] {
             // The page does not scroll sideways, and nothing lies outside it.
             let found = browser.look(

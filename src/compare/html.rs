@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::terminal::time;
 use super::{Cell, Comparison, Judgement, PairedCheck, ratio};
+use crate::clock;
 use crate::report::html::head;
 use crate::report::line::sign;
 use crate::report::printable::one_line;
@@ -19,7 +20,7 @@ pub fn render(comparison: &Comparison) -> String {
         html lang="en" {
             (head(&title, &html! {}, include_str!("style.css")))
             body {
-                h1 { span.b { (one_line(&b.label)) } " beside " span.a { (one_line(&a.label)) } }
+                h1 { span.b { (one_line(&b.label)) } span.beside { " beside " } span.a { (one_line(&a.label)) } }
                 @if worse.is_empty() { p.good { "Nothing is worse." } } @else {
                     ul.worse { @for line in &worse { li { (one_line(line)) } } }
                 }
@@ -36,9 +37,10 @@ fn sides(comparison: &Comparison) -> Markup {
     let text = |text: &Option<String>| text.as_deref().map_or("not there".into(), one_line).into_owned();
     html! {
         table.facts {
-            tr { th { "Different" } th.a { (one_line(&a.label)) } th.b { (one_line(&b.label)) } }
+            tr { th {} th.a { (one_line(&a.label)) } th.b { (one_line(&b.label)) } }
             tr { td { "runs" } td { (a.runs) } td { (b.runs) } }
-            @for change in &comparison.changed {
+            tr { td { "kubernetes" } td { (one_line(&a.kubernetes)) } td { (one_line(&b.kubernetes)) } }
+            @for change in comparison.changed.iter().filter(|change| change.what != "kubernetes") {
                 tr { td { (one_line(&change.what)) } td { (text(&change.a)) } td { (text(&change.b)) } }
             }
         }
@@ -57,13 +59,13 @@ fn section(check: &PairedCheck, label_a: &str, label_b: &str) -> Markup {
             @if let Some(reason) = &check.reason { p { (one_line(reason)) } }
             @if !check.steps.is_empty() {
                 table.steps {
-                    tr { th { "Step" } th.wide { "When" } th { (one_line(label_a)) } th { (one_line(label_b)) } th { "B / A" } th {} }
+                    tr { th { "Step" } th.wide { span.axis { span { "0 s" } span { (clock::human(end)) } } } th.a { (one_line(label_a)) } th.b { (one_line(label_b)) } th { "B / A" } th {} }
                     @for step in &check.steps {
                         tr data-judgement=(name(step.judgement)) {
                             td { (one_line(&step.name)) }
                             td.wide { div.pair aria-hidden="true" { (bar("a", step.a.as_ref(), end)) (bar("b", step.b.as_ref(), end)) } }
-                            td.time { (time(step.a.as_ref())) }
-                            td.time { (time(step.b.as_ref())) }
+                            td.time { (measured(step.a.as_ref())) }
+                            td.time { (measured(step.b.as_ref())) }
                             td.time { @if let Some(percent) = step.percent { (ratio(percent)) } }
                             td.word { (step.judgement.word()) }
                         }
@@ -72,6 +74,13 @@ fn section(check: &PairedCheck, label_a: &str, label_b: &str) -> Markup {
             }
         }
     }
+}
+
+fn measured(cell: Option<&Cell>) -> Markup {
+    let time = time(cell);
+    // What chance may do to it can go on a line of its own on a narrow page.
+    let (time, noise) = time.split_once(" ± ").unwrap_or((&time, ""));
+    html! { (time) @if !noise.is_empty() { span.noise { " ± " (noise) } } }
 }
 
 fn name(judgement: Judgement) -> &'static str {

@@ -1,6 +1,7 @@
 //! Two sides, step by step: blue beside green, or now beside before. Each side is one result or several of the same cluster.
 
 pub mod baseline;
+pub mod noise;
 pub mod spread;
 
 mod html;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use self::noise::Noise;
 pub use self::spread::Spread;
 use crate::result::{RunResult, StepResult};
 use crate::verdict::Verdict;
@@ -124,7 +126,7 @@ pub struct PairedStep {
 }
 
 /// One step on one side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
     /// Its worst verdict.
@@ -154,12 +156,14 @@ impl Comparison {
             kubernetes: last.target.kubernetes.clone(),
         };
         let names = in_order(a.iter().chain(b).map(|run| run.checks.iter().map(|check| check.name.clone()).collect()));
+        let mut checks: Vec<PairedCheck> = names.into_iter().map(|name| paired_check(name, a, b)).collect();
+        judge(&mut checks);
         Ok(Self {
             schema: SCHEMA,
             a: side(&last_a, a),
             b: side(&last_b, b),
             changed: changes(&last_a, &last_b),
-            checks: names.into_iter().map(|name| paired_check(name, a, b)).collect(),
+            checks,
         })
     }
 
@@ -225,7 +229,7 @@ fn paired_check(name: String, a: &[RunResult], b: &[RunResult]) -> PairedCheck {
     let names = in_order([&steps_a, &steps_b].into_iter().flat_map(|steps| steps.orders.clone()));
     let steps = names.into_iter().map(|name| {
         let cell = |steps: &Numbered| steps.by_name.get(&name).and_then(|found| measured(found));
-        paired_step(name.clone(), cell(&steps_a), cell(&steps_b))
+        PairedStep { a: cell(&steps_a), b: cell(&steps_b), name, percent: None, judgement: Judgement::Unknown }
     });
     let reason = on_b.iter().filter(|check| check.verdict != Verdict::Passed).find_map(|check| check.reason.clone());
     PairedCheck { steps: steps.collect(), name, a: verdict_a, b: verdict_b, judgement, reason }
@@ -262,12 +266,20 @@ fn measured(found: &[(u64, StepResult)]) -> Option<Cell> {
     Some(Cell { verdict, time: Spread::of(&times)?, start_ms: Spread::of(&starts)?.median_ms })
 }
 
-fn paired_step(name: String, a: Option<Cell>, b: Option<Cell>) -> PairedStep {
-    let (mut percent, mut judgement) = (None, Judgement::Unknown);
-    if let (Some(a), Some(b)) = (&a, &b) {
-        judgement = match (a.verdict, b.verdict) {
+/// Judges all steps together, as what they scatter by says what chance may do to each of them.
+fn judge(checks: &mut [PairedCheck]) {
+    let passed = |cell: &Cell| cell.verdict == Verdict::Passed;
+    let both = |step: &PairedStep| step.a.as_ref().is_some_and(passed) && step.b.as_ref().is_some_and(passed);
+    let steps = || checks.iter().flat_map(|check| &check.steps).filter(|step| both(step));
+    let times: Vec<(&Spread, &Spread)> =
+        steps().filter_map(|step| Some((&step.a.as_ref()?.time, &step.b.as_ref()?.time))).collect();
+    let noise = Noise::of(&times);
+    for step in checks.iter_mut().flat_map(|check| &mut check.steps) {
+        let (Some(a), Some(b)) = (&mut step.a, &mut step.b) else { continue };
+        (a.time, b.time) = noise.around(a.time.clone(), b.time.clone());
+        step.judgement = match (a.verdict, b.verdict) {
             (Verdict::Passed, Verdict::Passed) => {
-                percent = b.time.percent_of(&a.time);
+                step.percent = b.time.percent_of(&a.time);
                 if b.time.is_longer_than(&a.time) {
                     Judgement::Slower
                 } else if a.time.is_longer_than(&b.time) {
@@ -281,7 +293,6 @@ fn paired_step(name: String, a: Option<Cell>, b: Option<Cell>) -> PairedStep {
             _ => Judgement::Unknown,
         };
     }
-    PairedStep { name, a, b, percent, judgement }
 }
 
 fn changes(a: &RunResult, b: &RunResult) -> Vec<Change> {

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod guards;
+mod long_run;
 mod parity;
 mod rollouts;
 mod traps;
@@ -32,8 +33,12 @@ fn main() -> ExitCode {
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
-    [parity::trials(world), guards::trials(world), traps::trials(world), bulk::trials(world)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let trials = [
+        parity::trials(world),
+        guards::trials(world),
+        traps::trials(world),
+        bulk::trials(world),
+        long_run::trials(world),
+    ];
+    trials.into_iter().flatten().collect()
 }

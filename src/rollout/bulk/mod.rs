@@ -143,7 +143,8 @@ impl Bulk {
         let effect = {
             let _slot = slots.acquire().await;
             let deadline = Instant::now() + self.options.timeout;
-            self.patch(planned, deadline).await
+            // Apart from the rest, so that only those that are being patched take the memory for it.
+            Box::pin(self.patch(planned, deadline)).await
         };
         let failed = |error: &OperationError| {
             self.outcome(planned, outcome::verdict_of(error), Deed::NotDone, error.to_string(), patched.get())

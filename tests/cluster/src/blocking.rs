@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::{Cluster, Error, Profile, Progress, Result, command};
+use crate::{Cluster, Error, KubernetesVersion, Options, Profile, Progress, Result, command};
 
 /// A cluster and the runtime that its calls run on.
 pub struct Blocking {
@@ -66,6 +66,23 @@ impl Blocking {
         self.kubectl(&[&["apply", "-f", &file], flags].concat()).map(drop)
     }
 
+    /// Brings a cluster of this version of Kubernetes up, or makes sure that it is.
+    pub fn up_of(name: &str, kubernetes: KubernetesVersion, profile: Profile, with: &[&str]) -> Result<Self> {
+        let with = with.iter().map(|&component| component.to_owned()).collect();
+        let options = Options { profile, with, kubernetes: Some(kubernetes), install: true };
+        let unused = Self::unused()?;
+        let cluster = unused.wait(Cluster::up_with(name, &options, &Progress::plain()))?;
+        Ok(Self { cluster: Some(cluster), ..unused })
+    }
+
+    /// Runs a component with other flags for as long as the returned value lives; see [`Cluster::restart_with`].
+    pub fn with_flags(&self, component: &'static str, flags: &[&str]) -> Result<Altered<'_>> {
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let altered = Altered { cluster: self, component };
+        self.wait(self.cluster().restart_with(component, &flags))?;
+        Ok(altered)
+    }
+
     /// Stops a component for as long as the returned value lives.
     pub fn stopped(&self, component: &'static str) -> Result<Stopped<'_>> {
         self.wait(self.cluster().stop(component))?;
@@ -83,6 +100,20 @@ impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.cluster.wait(self.cluster.cluster().start(self.component)) {
             eprintln!("{} does not start again: {error}", self.component);
+        }
+    }
+}
+
+/// A component that runs with other flags. It gets its own back when this is dropped, whatever became of the trial.
+pub struct Altered<'c> {
+    cluster: &'c Blocking,
+    component: &'static str,
+}
+
+impl Drop for Altered<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.cluster.wait(self.cluster.cluster().restart(self.component)) {
+            eprintln!("{} does not start again with its own flags: {error}", self.component);
         }
     }
 }

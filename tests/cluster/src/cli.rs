@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use test_cluster::Profile;
+use test_cluster::{KubernetesVersion, Profile};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -13,7 +13,11 @@ Examples:
   cargo cluster up --with karpenter       and a component that no profile has
   cargo cluster exec blue -- kubectl get pods --all-namespaces
   export KUBECONFIG=$(cargo cluster kubeconfig blue)
+  cargo cluster up green --kubernetes 1.36
+                                          one of a newer Kubernetes, beside blue
   cargo cluster stop blue traefik         see what breaks
+  cargo cluster restart green external-dns -- --interval=1m --min-event-sync-interval=1m
+                                          see what becomes slow
   cargo cluster down --all
 
 Clusters belong to the machine, not to a checkout: each is a network namespace `kibertas-NAME` and a folder
@@ -83,6 +87,19 @@ pub(crate) enum Command {
         #[arg(required = true)]
         components: Vec<String>,
     },
+    /// Restart a component, with other flags if some are given, to see what a wrong setting does.
+    ///
+    /// The flags stand in for the component's own of the same name, until it is started anew: by `start` after a `stop`, by `restart`, or
+    /// by `up`, which restarts what runs with other settings than it should.
+    Restart {
+        /// The cluster.
+        name: String,
+        /// The component, as `status` shows it.
+        component: String,
+        /// Flags, --NAME or --NAME=VALUE each.
+        #[arg(last = true, value_name = "FLAG")]
+        flags: Vec<String>,
+    },
     /// Load an image into the node from an OCI archive.
     Load {
         /// The cluster.
@@ -97,12 +114,12 @@ pub(crate) enum Command {
     },
     /// Pack kibertas-rs's image as an OCI archive.
     Image {
-        /// The static binary.
-        #[arg(long, default_value = "target/release/kibertas-rs")]
-        binary: PathBuf,
-        /// The archive to write.
-        #[arg(long, default_value = "target/kibertas-rs.tar")]
-        out: PathBuf,
+        /// The static binary. Without it, what `cargo build --release --package kibertas-rs` makes.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// The archive to write. Without it, `kibertas-rs.tar` in the folder above this program's.
+        #[arg(long)]
+        out: Option<PathBuf>,
         /// The image's name. Without it, `kibertas.local/kibertas-rs:dev-` and the start of its digest.
         #[arg(long)]
         reference: Option<String>,
@@ -122,6 +139,9 @@ pub(crate) struct Up {
     /// Components besides: see `cargo cluster up --with help`.
     #[arg(long, value_name = "COMPONENT", value_delimiter = ',')]
     pub(crate) with: Vec<String>,
+    /// The version of Kubernetes, such as 1.36. A cluster keeps the one that it was made with; a new one is of the default, 1.34.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) kubernetes: Option<KubernetesVersion>,
     /// Do not install missing Debian packages, but list them.
     #[arg(long)]
     pub(crate) no_install: bool,

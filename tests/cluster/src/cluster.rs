@@ -27,6 +27,8 @@ pub struct Cluster {
 pub struct Status {
     /// Its names, paths and addresses.
     pub site: Site,
+    /// The version of Kubernetes that it is of, such as `v1.34.4`.
+    pub kubernetes: String,
     /// Its components, in the registry's order.
     pub components: Vec<ComponentStatus>,
 }
@@ -63,7 +65,7 @@ impl Cluster {
     /// Brings the cluster up, or makes sure that it is. Missing Debian packages are installed.
     pub async fn up(name: &str, profile: Profile, with: &[&str], progress: &Progress) -> Result<Self> {
         let with = with.iter().map(|&component| component.to_owned()).collect();
-        Self::up_with(name, &Options { profile, with, install: true }, progress).await
+        Self::up_with(name, &Options { profile, with, kubernetes: None, install: true }, progress).await
     }
 
     /// Brings the cluster up, or makes sure that it is.
@@ -134,16 +136,22 @@ impl Cluster {
         let _lock = up::lock(self.site().name()).await?;
         match Process::find(self.site(), component.facts().name)? {
             Some(_) => Ok(()),
-            None => start::process(&self.cx, component).await,
+            None => start::process(&self.cx, component, &[]).await,
         }
     }
 
     /// Stops a component and starts it again.
     pub async fn restart(&self, component: &str) -> Result<()> {
+        self.restart_with(component, &[]).await
+    }
+
+    /// Stops a component and starts it again with flags instead of its own of the same name, such as `--interval=20s`: a defect. It
+    /// lasts until the component is started anew or the cluster brought up again.
+    pub async fn restart_with(&self, component: &str, flags: &[String]) -> Result<()> {
         let component = self.component(component)?;
         let _lock = up::lock(self.site().name()).await?;
         self.stop_locked(component).await?;
-        start::process(&self.cx, component).await
+        start::process(&self.cx, component, flags).await
     }
 
     async fn stop_locked(&self, component: &'static dyn Component) -> Result<()> {
@@ -199,7 +207,7 @@ impl Cluster {
                 statuses.push(ComponentStatus { name: facts.name, about: facts.about, pid });
             }
         }
-        Ok(Status { site: self.site().clone(), components: statuses })
+        Ok(Status { site: self.site().clone(), kubernetes: state.kubernetes, components: statuses })
     }
 
     /// Takes the cluster down and leaves nothing of it.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use futures::future::try_join_all;
@@ -51,6 +51,10 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
                 say!("{component} is ready");
             }
         }
+        Command::Restart { name, component, flags } => {
+            Cluster::find(&name).await?.restart_with(&component, &flags).await?;
+            say!("{component} is ready");
+        }
         Command::Load { name, archive } => {
             for image in Cluster::find(&name).await?.load(&archive).await? {
                 say!("{image}");
@@ -58,6 +62,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Tool { name } => say!("{}", test_cluster::program(&name, &Progress::auto()).await?.display()),
         Command::Image { binary, out, reference } => {
+            let binary = binary.map_or_else(|| built_folder().map(|folder| folder.join("release/kibertas-rs")), Ok)?;
+            let out = out.map_or_else(|| built_folder().map(|folder| folder.join("kibertas-rs.tar")), Ok)?;
             let image = image::of_harness(&binary)?;
             let reference = reference.unwrap_or_else(|| image.reference("kibertas.local/kibertas-rs", "dev-"));
             image.write(&reference, &out)?;
@@ -67,6 +73,16 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The folder in which cargo keeps what it builds for this target: this program lies in `debug` or `release` of it, wherever the
+/// configuration or `CARGO_TARGET_DIR` puts that.
+fn built_folder() -> Result<PathBuf> {
+    let path = PathBuf::from("the folder of this program");
+    let program =
+        std::env::current_exe().map_err(|source| Error::File { action: "find", path: path.clone(), source })?;
+    let folder = program.ancestors().nth(2).map(Path::to_owned);
+    folder.ok_or_else(|| Error::File { action: "find", path, source: std::io::ErrorKind::NotFound.into() })
+}
+
 async fn up(arguments: Up) -> Result<()> {
     if arguments.with.iter().any(|name| name == "help") {
         print_components();
@@ -74,7 +90,12 @@ async fn up(arguments: Up) -> Result<()> {
     }
     let start = std::time::Instant::now();
     let progress = Progress::auto();
-    let options = Options { profile: arguments.profile, with: arguments.with, install: !arguments.no_install };
+    let options = Options {
+        profile: arguments.profile,
+        with: arguments.with,
+        kubernetes: arguments.kubernetes,
+        install: !arguments.no_install,
+    };
     let clusters = try_join_all(arguments.names.iter().map(|name| Cluster::up_with(name, &options, &progress))).await?;
     for cluster in clusters {
         say!(
@@ -120,7 +141,8 @@ async fn status() -> Result<()> {
         let status = Cluster::find(&name).await?.status()?;
         let addresses = status.site.addresses();
         say!(
-            "{name}  node {}  pods {}  services {}  zone {}",
+            "{name}  Kubernetes {}  node {}  pods {}  services {}  zone {}",
+            status.kubernetes,
             addresses.node(),
             addresses.pod_range(),
             addresses.service_range(),

@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode> {
 async fn prepare() -> Result<(Cluster, String, PathBuf)> {
     let progress = Progress::auto();
     let with = ADD_ONS.iter().map(|&name| name.to_owned()).collect();
-    let options = Options { profile: Profile::Full, with, install: true };
+    let options = Options { profile: Profile::Full, with, kubernetes: None, install: true };
     let (cluster, binary) = tokio::try_join!(Cluster::up_with(NAME, &options, &progress), build(&progress))?;
     let reference = cluster.load_harness(&binary).await?;
     progress.say(&format!("the image {reference} is loaded"));

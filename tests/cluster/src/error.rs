@@ -43,6 +43,35 @@ pub enum Error {
         /// The names to choose from.
         known: String,
     },
+    /// Kubernetes cannot be had in that version.
+    #[error("there is no Kubernetes `{version}` here; known are: {known}")]
+    NoKubernetes {
+        /// What was asked for.
+        version: String,
+        /// The versions to choose from.
+        known: String,
+    },
+    /// The cluster is of another version of Kubernetes than it is asked to be.
+    #[error(
+        "the cluster `{name}` is of Kubernetes {has}, not {asked}, and what one version has stored another need not read; \
+         take it down first (`cargo cluster down {name}`), or leave the version out to keep it"
+    )]
+    OtherKubernetes {
+        /// The cluster.
+        name: String,
+        /// Its version.
+        has: String,
+        /// The version that was asked for.
+        asked: String,
+    },
+    /// What should be a flag of a component is none.
+    #[error("`{argument}` is no flag for {component}: expected --NAME or --NAME=VALUE")]
+    Flag {
+        /// The component.
+        component: String,
+        /// What was given.
+        argument: String,
+    },
     /// All address ranges are taken.
     #[error(
         "all {0} address ranges are taken; take a cluster down first (`cargo cluster status`, `cargo cluster down NAME`)"

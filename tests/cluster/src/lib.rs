@@ -47,10 +47,10 @@ mod state;
 mod tool;
 mod up;
 
-pub use blocking::{Blocking, Stopped};
+pub use blocking::{Altered, Blocking, Stopped};
 pub use cluster::{Cluster, ComponentStatus, S3, Status};
 pub use component::{Component, Facts, Profile};
-pub use components::{ALL as COMPONENTS, named as component};
+pub use components::{ALL as COMPONENTS, KubernetesVersion, named as component};
 pub use error::{Error, LogTail};
 pub use harness::ADD_ONS;
 pub use outside::OutsideServices;

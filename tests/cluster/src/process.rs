@@ -3,7 +3,7 @@
 //! A process outlives the command that started it. It is found again by its id *and* its start time, since ids are
 //! given anew: nothing is ever signalled that this crate did not start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,22 @@ impl Invocation {
     #[must_use]
     pub fn file(self, name: &str, path: impl AsRef<Path>) -> Self {
         self.flag(name, path.as_ref().display())
+    }
+
+    /// With these flags, `--NAME` or `--NAME=VALUE` each, instead of all that it has of the same names: some programs refuse a flag
+    /// that is given twice. What is no flag is the error.
+    pub(crate) fn with_flags(mut self, flags: &[String]) -> std::result::Result<Self, String> {
+        let name = |argument: &str| {
+            let flag = argument.strip_prefix("--").filter(|flag| !flag.is_empty())?;
+            Some(flag.split('=').next().unwrap_or(flag).to_owned())
+        };
+        let names: Option<BTreeSet<String>> = flags.iter().map(|flag| name(flag)).collect();
+        let Some(names) = names else {
+            return Err(flags.iter().find(|flag| name(flag).is_none()).cloned().unwrap_or_default());
+        };
+        self.arguments.retain(|argument| name(argument).is_none_or(|name| !names.contains(&name)));
+        self.arguments.extend(flags.iter().cloned());
+        Ok(self)
     }
 
     /// One more variable of the environment, which is otherwise only PATH, HOME and TMPDIR.
@@ -250,6 +266,29 @@ mod tests {
         assert_eq!(one.digest(), Invocation::new("/bin/true").arg("--a=1").digest());
         assert_ne!(one.digest(), one.clone().flag("b", 1).digest());
         assert_ne!(one.digest(), one.clone().env("B", "1").digest());
+    }
+
+    #[test]
+    fn flags_stand_in_for_those_of_the_same_name() {
+        let invocation = Invocation::new("/x")
+            .arg("serve")
+            .flag("source", "a")
+            .flag("source", "b")
+            .flag("interval", "5s")
+            .arg("--on");
+        let with = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+            invocation.clone().with_flags(&flags).map(|changed| changed.arguments.join(" "))
+        };
+        assert_eq!(with(&[]).unwrap(), "serve --source=a --source=b --interval=5s --on");
+        assert_eq!(
+            with(&["--interval=20s", "--new"]).unwrap(),
+            "serve --source=a --source=b --on --interval=20s --new"
+        );
+        assert_eq!(with(&["--source=c", "--on=false"]).unwrap(), "serve --interval=5s --source=c --on=false");
+        for bad in ["interval=20s", "-i", "--", ""] {
+            assert_eq!(with(&["--fine", bad]).unwrap_err(), bad);
+        }
     }
 
     #[tokio::test]

@@ -83,15 +83,18 @@ async fn one(cx: &Context, component: &'static dyn Component, progress: &Progres
     task.detail("preparing");
     component.prepare(cx).await?;
     task.detail("starting");
-    process(cx, component).await?;
+    process(cx, component, &[]).await?;
     task.done("ready");
     Ok(())
 }
 
-/// Starts the component's process, which is known not to run, and waits until it is ready.
-pub(crate) async fn process(cx: &Context, component: &'static dyn Component) -> Result<()> {
-    let invocation = component.invocation(cx).await?;
-    let process = Process::start(cx.site(), component.facts().name, &invocation)?;
+/// Starts the component's process, which is known not to run, and waits until it is ready. `flags` stand in for its own of the same
+/// name.
+pub(crate) async fn process(cx: &Context, component: &'static dyn Component, flags: &[String]) -> Result<()> {
+    let name = component.facts().name;
+    let no_flag = |argument: String| Error::Flag { component: name.to_owned(), argument };
+    let invocation = component.invocation(cx).await?.with_flags(flags).map_err(no_flag)?;
+    let process = Process::start(cx.site(), name, &invocation)?;
     until_ready_or_ended(cx, component, &process).await
 }
 

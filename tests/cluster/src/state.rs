@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::address::Addresses;
 use crate::site::{self, ROOT, Site};
-use crate::{Error, Result, command};
+use crate::{Error, KubernetesVersion, Result, command};
 
 /// One cluster, as stored in `cluster.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +16,17 @@ pub(crate) struct State {
     pub(crate) index: u8,
     /// The boot in which the cluster was started: afterwards its namespaces and mounts are gone.
     pub(crate) boot: String,
+    /// The version of Kubernetes that it is of, such as `v1.34.4`. Clusters from before there was a choice have the first one.
+    #[serde(default = "first_version")]
+    pub(crate) kubernetes: String,
     /// The components that it is meant to have.
     pub(crate) components: BTreeSet<String>,
     /// Where the programs of each tool are.
     pub(crate) tools: BTreeMap<String, PathBuf>,
+}
+
+fn first_version() -> String {
+    KubernetesVersion::default().to_string()
 }
 
 impl State {
@@ -38,10 +45,14 @@ impl State {
     }
 
     pub(crate) fn site(&self, name: &str) -> Result<Site> {
-        let addresses = Addresses::of(self.index)
-            .ok_or_else(|| Error::State { path: Self::file(name), problem: format!("index {}", self.index) })?;
-        Ok(Site::new(Path::new(ROOT), name, addresses))
+        Ok(Site::new(Path::new(ROOT), name, addresses(name, self.index)?))
     }
+}
+
+/// The addresses of the cluster with that index.
+pub(crate) fn addresses(name: &str, index: u8) -> Result<Addresses> {
+    let damaged = || Error::State { path: State::file(name), problem: format!("index {index}") };
+    Addresses::of(index).ok_or_else(damaged)
 }
 
 /// The names of all clusters on this machine.
@@ -115,11 +126,18 @@ mod tests {
         let state = State {
             index: 3,
             boot: "b".to_owned(),
+            kubernetes: "v1.36.1".to_owned(),
             components: BTreeSet::from(["etcd".to_owned()]),
             tools: BTreeMap::from([("etcd".to_owned(), PathBuf::from("/x"))]),
         };
         write(&path, &state).unwrap();
         assert_eq!(read(&path).unwrap(), Some(state));
+    }
+
+    #[test]
+    fn a_cluster_from_before_there_was_a_choice_is_of_the_first_version() {
+        let stored = serde_json::json!({"index": 3, "boot": "b", "components": [], "tools": {}});
+        assert_eq!(serde_json::from_value::<State>(stored).unwrap().kubernetes, "v1.34.4");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::site::{self, ROOT, Site};
 use crate::state::{self, State};
 use crate::tool::GoTool;
-use crate::{Error, Result, components, down, network, process, start};
+use crate::{Error, KubernetesVersion, Result, components, down, network, process, start};
 
 /// What a cluster is to have, and what may be done for it.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Options {
     pub profile: Profile,
     /// Components besides.
     pub with: Vec<String>,
+    /// The version of Kubernetes. `None`: the one that the cluster has, the default for a new one.
+    pub kubernetes: Option<KubernetesVersion>,
     /// Whether missing Debian packages may be installed.
     pub install: bool,
 }
@@ -51,14 +53,15 @@ async fn up_locked(
     progress: &Progress,
 ) -> Result<Context> {
     let before = State::load(name)?;
+    let kubernetes = version(name, before.as_ref(), options.kubernetes)?;
     wanted.extend(before.iter().flat_map(|state| state.components.clone()));
     let wanted = registered(&wanted);
     let packages: Vec<_> =
         OURS.iter().chain(wanted.iter().flat_map(|component| component.facts().packages)).copied().collect();
     packages::ensure(&packages, options.install, progress).await?;
-    let tools = built(&wanted, progress).await?;
+    let tools = built(&wanted, kubernetes, progress).await?;
 
-    let (state, site) = stored(name, before, &wanted, tools, progress).await?;
+    let (state, site) = stored(name, before, kubernetes, &wanted, tools, progress).await?;
     for folder in ["log", "process", "tmp"] {
         let folder = site.path(folder);
         std::fs::create_dir_all(&folder).map_err(Error::file("create", folder))?;
@@ -68,6 +71,20 @@ async fn up_locked(
     let cx = Context::new(site, &state).await?;
     start::all(&cx, &wanted, progress).await?;
     Ok(cx)
+}
+
+/// The version that the cluster is of, or will be: what one version has stored need not be what another one reads.
+fn version(name: &str, before: Option<&State>, asked: Option<KubernetesVersion>) -> Result<KubernetesVersion> {
+    let Some(before) = before else { return Ok(asked.unwrap_or_default()) };
+    let has = KubernetesVersion::of_cluster(&before.kubernetes)?;
+    match asked.filter(|asked| *asked != has) {
+        None => Ok(has),
+        Some(asked) => Err(Error::OtherKubernetes {
+            name: name.to_owned(),
+            has: before.kubernetes.clone(),
+            asked: asked.to_string(),
+        }),
+    }
 }
 
 /// Nobody else changes the cluster while this is held.
@@ -81,10 +98,14 @@ fn registered(names: &BTreeSet<String>) -> Vec<&'static dyn Component> {
 }
 
 /// All tools of these components, from the cache or built now, by name.
-async fn built(wanted: &[&'static dyn Component], progress: &Progress) -> Result<BTreeMap<String, PathBuf>> {
+async fn built(
+    wanted: &[&'static dyn Component],
+    kubernetes: KubernetesVersion,
+    progress: &Progress,
+) -> Result<BTreeMap<String, PathBuf>> {
     let go = Go::find().await?;
     let mut tools: Vec<&'static GoTool> = Vec::new();
-    for tool in wanted.iter().flat_map(|component| component.facts().tools) {
+    for tool in wanted.iter().flat_map(|component| component.facts().tools).map(|tool| kubernetes.variant(tool)) {
         if !tools.iter().any(|known| known.name == tool.name) {
             tools.push(tool);
         }
@@ -125,6 +146,7 @@ pub async fn program(name: &str, progress: &Progress) -> Result<PathBuf> {
 async fn stored(
     name: &str,
     before: Option<State>,
+    kubernetes: KubernetesVersion,
     wanted: &[&'static dyn Component],
     tools: BTreeMap<String, PathBuf>,
     progress: &Progress,
@@ -147,14 +169,14 @@ async fn stored(
             let rest = Path::new(ROOT).join(name);
             if rest.exists() {
                 let index = state::free_index().await?;
-                let state = State { index, boot: boot.clone(), components: BTreeSet::new(), tools: BTreeMap::new() };
-                down::remove(&state.site(name)?).await?;
+                let site = Site::new(Path::new(ROOT), name, state::addresses(name, index)?);
+                down::remove(&site).await?;
             }
             state::free_index().await?
         }
     };
     let components = wanted.iter().map(|component| component.facts().name.to_owned()).collect();
-    let state = State { index, boot, components, tools };
+    let state = State { index, boot, kubernetes: kubernetes.to_string(), components, tools };
     state.save(name)?;
     let site = state.site(name)?;
     Ok((state, site))
@@ -178,4 +200,28 @@ fn link_programs(site: &Site, wanted: &[&'static dyn Component], tools: &BTreeMa
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_keeps_its_version_and_is_never_turned_into_another() {
+        let newer: KubernetesVersion = "1.36".parse().unwrap();
+        let state = State {
+            index: 1,
+            boot: String::new(),
+            kubernetes: newer.to_string(),
+            components: BTreeSet::new(),
+            tools: BTreeMap::new(),
+        };
+        assert_eq!(version("green", None, None).unwrap(), KubernetesVersion::default());
+        assert_eq!(version("green", None, Some(newer)).unwrap(), newer);
+        assert_eq!(version("green", Some(&state), None).unwrap(), newer);
+        assert_eq!(version("green", Some(&state), Some(newer)).unwrap(), newer);
+        let error = version("green", Some(&state), Some(KubernetesVersion::default())).unwrap_err().to_string();
+        assert!(error.contains("is of Kubernetes v1.36.1, not v1.34.4"), "{error}");
+        assert!(error.contains("cargo cluster down green"), "{error}");
+    }
 }

@@ -27,13 +27,13 @@ impl Component for Coredns {
             about: "the cluster's DNS: Services, pods, and the zone of BIND",
             profile: Some(Profile::Core),
             needs: &["kube-apiserver"],
-            tools: &[&COREDNS, &KUBERNETES],
+            tools: &[&COREDNS, KUBERNETES],
             packages: &[],
         }
     }
 
     async fn prepare(&self, cx: &Context) -> Result<()> {
-        let mut objects = cx.tool(&KUBERNETES)?.objects("cluster/addons/dns/coredns/coredns.yaml.base")?;
+        let mut objects = cx.tool(KUBERNETES)?.objects("cluster/addons/dns/coredns/coredns.yaml.base")?;
         objects
             .retain(|object| matches!(manifest::kind(object), "ServiceAccount" | "ClusterRole" | "ClusterRoleBinding"));
         let service = json!({

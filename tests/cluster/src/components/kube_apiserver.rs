@@ -29,7 +29,7 @@ impl Component for KubeApiserver {
             about: "the API, with an audit log in audit.log",
             profile: Some(Profile::Core),
             needs: &["etcd"],
-            tools: &[&KUBERNETES],
+            tools: &[KUBERNETES],
             packages: &[],
         }
     }
@@ -61,7 +61,7 @@ impl Component for KubeApiserver {
         let kubelet = Authority::Cluster.issue(site, KUBELET_CLIENT, KUBELET_CLIENT, &[], &[])?;
         let proxy = Authority::FrontProxy.issue(site, FRONT_PROXY_CLIENT, FRONT_PROXY_CLIENT, &[], &[])?;
         let (tokens_public, tokens_private) = pki::signing_key(site, "service-accounts")?;
-        Ok(Invocation::new(cx.tool(&KUBERNETES)?.program("kubernetes"))
+        Ok(Invocation::new(cx.tool(KUBERNETES)?.program("kubernetes"))
             .arg("kube-apiserver")
             .flag("etcd-servers", format!("http://{}:{}", addresses.node(), etcd::CLIENT_PORT))
             .flag("advertise-address", addresses.node())

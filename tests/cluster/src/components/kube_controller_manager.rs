@@ -22,7 +22,7 @@ impl Component for KubeControllerManager {
             about: "Kubernetes' own controllers: Deployments, Jobs, namespaces, garbage collection …",
             profile: Some(Profile::Core),
             needs: &["kube-apiserver"],
-            tools: &[&KUBERNETES],
+            tools: &[KUBERNETES],
             packages: &[],
         }
     }
@@ -32,7 +32,7 @@ impl Component for KubeControllerManager {
         let kubeconfig = kubeconfig::of_user(site, "kube-controller-manager", "system:kube-controller-manager", &[])?;
         let authority = Authority::Cluster.ensure(site)?;
         let (_, tokens_private) = pki::signing_key(site, "service-accounts")?;
-        Ok(Invocation::new(cx.tool(&KUBERNETES)?.program("kubernetes"))
+        Ok(Invocation::new(cx.tool(KUBERNETES)?.program("kubernetes"))
             .arg("kube-controller-manager")
             .file("kubeconfig", &kubeconfig)
             .file("authentication-kubeconfig", &kubeconfig)

@@ -22,7 +22,7 @@ impl Component for KubeProxy {
             about: "makes the Services' addresses work",
             profile: Some(Profile::Core),
             needs: &["kube-apiserver"],
-            tools: &[&KUBERNETES],
+            tools: &[KUBERNETES],
             packages: &[
                 Package { program: "iptables", name: "iptables" },
                 Package { program: "conntrack", name: "conntrack" },
@@ -33,7 +33,7 @@ impl Component for KubeProxy {
     async fn invocation(&self, cx: &Context) -> Result<Invocation> {
         let (site, addresses) = (cx.site(), cx.site().addresses());
         let kubeconfig = kubeconfig::of_user(site, "kube-proxy", "system:kube-proxy", &[])?;
-        Ok(Invocation::new(cx.tool(&KUBERNETES)?.program("kubernetes"))
+        Ok(Invocation::new(cx.tool(KUBERNETES)?.program("kubernetes"))
             .arg("kube-proxy")
             .file("kubeconfig", &kubeconfig)
             .flag("proxy-mode", "iptables")

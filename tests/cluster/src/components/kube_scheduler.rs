@@ -19,14 +19,14 @@ impl Component for KubeScheduler {
             about: "gives every pod its node",
             profile: Some(Profile::Core),
             needs: &["kube-apiserver"],
-            tools: &[&KUBERNETES],
+            tools: &[KUBERNETES],
             packages: &[],
         }
     }
 
     async fn invocation(&self, cx: &Context) -> Result<Invocation> {
         let kubeconfig = kubeconfig::of_user(cx.site(), "kube-scheduler", "system:kube-scheduler", &[])?;
-        Ok(Invocation::new(cx.tool(&KUBERNETES)?.program("kubernetes"))
+        Ok(Invocation::new(cx.tool(KUBERNETES)?.program("kubernetes"))
             .arg("kube-scheduler")
             .file("kubeconfig", &kubeconfig)
             .file("authentication-kubeconfig", &kubeconfig)

@@ -24,7 +24,7 @@ impl Component for Kubelet {
             about: "the node",
             profile: Some(Profile::Core),
             needs: &["containerd", "kube-apiserver"],
-            tools: &[&KUBERNETES],
+            tools: &[KUBERNETES],
             packages: &[],
         }
     }
@@ -52,7 +52,7 @@ impl Component for Kubelet {
         let site = cx.site();
         let user = format!("system:node:{}", site.node());
         let kubeconfig = kubeconfig::of_user(site, "kubelet", &user, &["system:nodes"])?;
-        Ok(Invocation::new(cx.tool(&KUBERNETES)?.program("kubernetes"))
+        Ok(Invocation::new(cx.tool(KUBERNETES)?.program("kubernetes"))
             .arg("kubelet")
             .file("kubeconfig", kubeconfig)
             .file("config", site.path("kubelet.json"))

@@ -31,6 +31,7 @@ use crate::{Error, Result};
 
 pub(crate) use karpenter::NODE_TAINT;
 pub(crate) use kubernetes::KUBERNETES;
+pub use kubernetes::KubernetesVersion;
 pub(crate) use versitygw::s3;
 
 /// All components.
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn tools_have_a_module_and_their_programs() {
-        for tool in tools() {
+        let versions = KubernetesVersion::all().map(|version| version.variant(KUBERNETES));
+        for tool in tools().into_iter().chain(versions) {
             let (name, module) = tool.files[0];
             assert_eq!(name, "go.mod");
             assert!(module.starts_with("module "), "{}", tool.name);
