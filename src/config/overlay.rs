@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::file::{checks_of, unknown_of};
-use super::{ConfigError, Problem};
+use super::{ConfigError, Problem, Setting, core};
 
 /// The settings of the harness that are the same for all targets of a command.
 const OF_THE_COMMAND: &[&str] = &[
@@ -21,6 +21,11 @@ const OF_THE_COMMAND: &[&str] = &[
     "events",
     "notifyTimeout",
 ];
+
+/// The settings of the harness that a target may have for itself.
+pub fn own_settings() -> impl Iterator<Item = &'static Setting> {
+    core::SETTINGS.iter().filter(|setting| !OF_THE_COMMAND.contains(&setting.key))
+}
 
 /// The settings of one target.
 #[derive(Debug, Clone, Default)]

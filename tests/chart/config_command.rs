@@ -26,6 +26,34 @@ fn config(args: &[&str], file: &str, env: &[(&str, &str)]) -> (i32, String, Stri
 }
 
 #[test]
+fn each_target_is_looked_at_by_itself() {
+    let targets = json!([
+        {"name": "blue", "context": "blue", "checks": {"ingress": {"host": "kibertas.blue.example.com"}}},
+        {"name": "green", "eks": {"cluster": "green", "region": "eu-west-1"}, "settings": {"timeout": "5m"}},
+    ]);
+    let rendered = objects(&template_with(&json!({"config": {"targets": targets}})).unwrap());
+    let file = of_kind(&rendered, "ConfigMap")[0]["data"]["config.yaml"].as_str().unwrap().to_owned();
+    let (code, said, errors) = config(&["check", "-"], &file, &[]);
+    assert_eq!(code, 0, "{said}{errors}");
+    let (blue, green) = said.split_once("target green\n").unwrap();
+    assert!(blue.contains("target blue\n") && blue.contains("ingress would run"), "{said}");
+    assert!(green.contains("ingress would be skipped"), "{said}");
+    let (_, shown, _) = config(&["show", "-", "--output", "json"], &file, &[]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let timeout = shown[1]["settings"].as_array().unwrap().iter().find(|one| one["setting"] == "timeout").unwrap();
+    assert_eq!((&timeout["value"], &timeout["from"]), (&json!("5m"), &json!("target green")));
+    // The chart refuses what the program would refuse.
+    for wrong in
+        [json!({"name": "x"}), json!({"name": "x", "context": "a", "inCluster": true}), json!({"context": "a"})]
+    {
+        assert!(template_with(&json!({"config": {"targets": [wrong]}})).is_err(), "{wrong}");
+    }
+    let (code, _, errors) =
+        config(&["check", "-"], "targets: [{name: x, context: a, checks: {ingress: {hots: b}}}]", &[]);
+    assert!(code == 2 && errors.contains("targets[0].checks.ingress.hots"), "{errors}");
+}
+
+#[test]
 fn what_the_chart_renders_is_a_right_configuration() {
     let notify = json!([{"service": "github", "repository": "platform/add-ons", "commit": "0".repeat(40)}]);
     let settings = json!({"clusterName": "blue", "timeout": "10m", "events": "ops", "notify": notify, "checks": {

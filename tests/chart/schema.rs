@@ -1,6 +1,7 @@
 //! `values.schema.json`: written by hand, but for the names of the checks and the schema of their configuration.
 
 use kibertas::checks;
+use kibertas::config::overlay::own_settings;
 use kibertas::config::{Kind, Setting, core};
 use kibertas::notify::settings::{SERVICES, settings_of};
 use serde_json::{Map, Value, json};
@@ -51,7 +52,58 @@ fn config() -> Value {
         "description": "Who is told of each run; docs/notifications.md names the settings of every service.",
         "items": {"oneOf": SERVICES.iter().map(|service| channel(service)).collect::<Vec<_>>()},
     });
+    config["properties"]["targets"] = json!({
+        "type": "array",
+        "description": "Clusters to run on side by side; docs/targets.md.",
+        "items": target(),
+    });
     config
+}
+
+/// An entry of `targets`: a name, one of the ways to a cluster, and settings of its own.
+fn target() -> Value {
+    let text = |about: &str| json!({"type": "string", "minLength": 1, "description": about});
+    let settings: Map<String, Value> = own_settings().map(|s| (s.key.to_owned(), setting(s))).collect();
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["name"],
+        "oneOf": [
+            {"anyOf": [{"required": ["context"]}, {"required": ["kubeconfig"]}]},
+            {"required": ["inCluster"]}, {"required": ["argocd"]}, {"required": ["eks"]},
+        ],
+        "properties": {
+            "name": text("What the cluster is called."),
+            "context": text("A context of the kubeconfig."),
+            "kubeconfig": text("The kubeconfig, where it is not that of the command line."),
+            "inCluster": {"const": true, "description": "The cluster of the Pod that runs this."},
+            "argocd": {
+                "type": "object", "additionalProperties": false, "required": ["namespace"],
+                "description": "What Argo CD knows: one cluster, or those with labels.",
+                "oneOf": [{"required": ["cluster"]}, {"required": ["selector"]}],
+                "properties": {
+                    "namespace": text("The namespace that Argo CD runs in."),
+                    "cluster": text("The cluster's name in Argo CD, or its Secret's."),
+                    "selector": text("Labels of the Secrets of several clusters."),
+                },
+            },
+            "eks": {
+                "type": "object", "additionalProperties": false, "required": ["cluster", "region"],
+                "description": "A cluster of EKS; docs/eks.md.",
+                "properties": {
+                    "cluster": text("The cluster's name."),
+                    "region": text("Its region."),
+                    "roleArn": text("The role to assume."),
+                    "externalId": text("What the role's trust policy demands as sts:ExternalId."),
+                    "sessionName": text("What the role's session is called."),
+                    "profile": text("The profile of the shared files of AWS."),
+                },
+            },
+            "settings": {
+                "type": "object", "additionalProperties": false, "properties": settings,
+                "description": "Settings of the harness for this cluster alone.",
+            },
+            "checks": {"$ref": "#/properties/config/properties/checks"},
+        },
+    })
 }
 
 /// An entry of `notify`. Where a secret is may be told in it, but not the secret itself.
