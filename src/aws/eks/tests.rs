@@ -13,6 +13,9 @@ use super::*;
 const REGION: &str = "ap-northeast-1";
 const ROLE: &str = "arn:aws:iam::123456789012:role/proofs";
 const BASE: &str = "arn:aws:iam::999999999999:role/ci";
+/// The role of a ServiceAccount by IRSA, and the token that its trust policy takes.
+const IRSA: &str = "arn:aws:iam::123456789012:role/irsa";
+const PROJECTED: &str = "projected-service-account-token";
 const SECRET: &str = "wJalrXUtnFEMI-the-secret";
 
 /// AWS, the cluster blue in it, and its door.
@@ -40,7 +43,16 @@ impl Scene {
                 may: vec!["sts:AssumeRole"],
             })
             .role(role(ROLE, Some("tenant-7"), &["eks:DescribeCluster"]))
-            .role(role("arn:aws:iam::123456789012:role/blind", None, &[]));
+            .role(role("arn:aws:iam::123456789012:role/blind", None, &[]))
+            .role(Role { trusts: PROJECTED.to_owned(), ..role(IRSA, None, &["eks:DescribeCluster"]) })
+            .principal(Principal {
+                key: "ASIAPOD".to_owned(),
+                secret: "pod-secret".to_owned(),
+                token: Some("pod-token".to_owned()),
+                expires: None,
+                arn: "arn:aws:sts::123456789012:assumed-role/pods/eks-blue-proofs".to_owned(),
+                may: vec!["eks:DescribeCluster"],
+            });
         let aws = Server::plain(aws).unwrap();
         let authority = Authority::new().unwrap();
         let api = Server::tls(Kubernetes::new(), authority.identity(&["127.0.0.1"]).unwrap()).unwrap();
@@ -213,6 +225,80 @@ fn refused(cluster: &str, region: &str, role: Option<&str>) -> String {
         ..EksTarget::default()
     };
     check(&target).unwrap_err().to_string()
+}
+
+/// This test binary again, as a pod's process whose environment says who it is.
+fn in_a_pod(scene: &Scene, environment: &[(&str, &str)]) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "aws::eks::tests::a_process_of_a_pod", "--ignored", "--nocapture"])
+        .env_clear()
+        .envs([(UNDER_TEST, scene.aws.url().as_str()), ("AWS_REGION", REGION), ("AWS_EC2_METADATA_DISABLED", "true")])
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!((scene.front.tokens(), scene.front.refusals()), (1, Vec::new()), "{said}");
+}
+
+/// Where the stand-in is.
+const UNDER_TEST: &str = "EKS_UNDER_TEST";
+
+#[tokio::test]
+#[ignore = "a process of its own, started by the tests of IRSA and EKS Pod Identity"]
+async fn a_process_of_a_pod() {
+    let url = std::env::var(UNDER_TEST).expect("those tests say where the stand-in is");
+    let endpoints = Endpoints { eks: Some(url.clone()), sts: Some(url) };
+    let (cluster, region) = ("blue".to_owned(), REGION.to_owned());
+    let (client, _) = connect(&EksTarget { cluster, region, endpoints, ..EksTarget::default() }).await.unwrap();
+    assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.34.0");
+}
+
+#[test]
+fn irsa_is_found_by_itself() {
+    let scene = Scene::with_entries(&[IRSA]);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), PROJECTED).unwrap();
+    let sts = scene.aws.url();
+    let file = token.path().to_str().unwrap();
+    in_a_pod(&scene, &[("AWS_WEB_IDENTITY_TOKEN_FILE", file), ("AWS_ROLE_ARN", IRSA), ("AWS_ENDPOINT_URL_STS", &sts)]);
+    assert!(scene.aws.rules().sessions() > 0);
+}
+
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
+#[test]
+fn eks_pod_identity_is_found_by_itself() {
+    use stand_ins::request::Request;
+    use stand_ins::server::Rules;
+
+    struct Agent;
+    impl Rules for Agent {
+        fn reply(&self, request: &Request) -> Reply {
+            match (request.path.as_str(), request.header("authorization")) {
+                ("/v1/credentials", PROJECTED) => Reply::json(
+                    200,
+                    &serde_json::json!({
+                        "AccessKeyId": "ASIAPOD", "SecretAccessKey": "pod-secret", "Token": "pod-token",
+                        "AccountId": "123456789012", "Expiration": "2099-01-01T00:00:00Z",
+                    }),
+                ),
+                _ => Reply::text(400, "no"),
+            }
+        }
+    }
+    let agent = Server::plain(Agent).unwrap();
+    let scene = Scene::with_entries(&["arn:aws:iam::123456789012:role/pods"]);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), PROJECTED).unwrap();
+    let url = format!("{}/v1/credentials", agent.url());
+    in_a_pod(
+        &scene,
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.path().to_str().unwrap()),
+        ],
+    );
+    assert!(!agent.requests().is_empty());
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct Principal {
 pub struct Role {
     /// Its ARN.
     pub arn: String,
-    /// Whom its trust policy names.
+    /// Whom its trust policy names: an ARN, or for a web identity the token itself.
     pub trusts: String,
     /// The external id that the trust policy demands.
     pub external_id: Option<String>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Aws, Caller, Principal, Refusal, Words};
+use super::{Aws, Caller, Principal, Refusal, Role, State, Words};
 use crate::request::{Reply, Request};
 use crate::server::taken;
 
@@ -37,6 +37,11 @@ fn xml(status: u16, text: &str) -> Reply {
 }
 
 fn answer(aws: &Aws, request: &Request) -> Result<Reply, Refusal> {
+    // The one call that the token itself signs.
+    let form = request.form();
+    if form.get("Action").is_some_and(|action| action == "AssumeRoleWithWebIdentity") {
+        return with_web_identity(aws, &form);
+    }
     let caller = aws.caller(request, "sts", &WORDS)?;
     let mut parameters = request.query.clone();
     parameters.extend(request.form());
@@ -76,6 +81,24 @@ fn assume(aws: &Aws, caller: &Caller, parameters: &BTreeMap<String, String>) -> 
         let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn);
         return Err(Refusal { status: 403, code: "AccessDenied", message });
     };
+    Ok(session_of(&mut state, role, &session, "AssumeRole"))
+}
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+fn with_web_identity(aws: &Aws, parameters: &BTreeMap<String, String>) -> Result<Reply, Refusal> {
+    let given = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+    let mut state = taken(&aws.state);
+    let role = state.roles.iter().find(|role| role.arn == given("RoleArn") && role.trusts == given("WebIdentityToken"));
+    let Some(role) = role.cloned() else {
+        let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned();
+        return Err(Refusal { status: 403, code: "AccessDenied", message });
+    };
+    Ok(session_of(&mut state, role, &given("RoleSessionName"), "AssumeRoleWithWebIdentity"))
+}
+
+/// A new session of a role.
+fn session_of(state: &mut State, role: Role, session: &str, action: &str) -> Reply {
+    let arn = role.arn.clone();
     state.sessions += 1;
     let number = state.sessions;
     let account = arn.split(':').nth(4).unwrap_or_default();
@@ -99,7 +122,7 @@ fn assume(aws: &Aws, caller: &Caller, parameters: &BTreeMap<String, String>) -> 
     let user = format!("<Arn>{}</Arn><AssumedRoleId>AROAEXAMPLE:{session}</AssumedRoleId>", principal.arn);
     state.principals.push(principal);
     let result = format!(
-        "<AssumeRoleResult><Credentials>{credentials}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser></AssumeRoleResult>"
+        "<{action}Result><Credentials>{credentials}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser></{action}Result>"
     );
-    Ok(xml(200, &format!("<AssumeRoleResponse xmlns=\"{XMLNS}\">{result}</AssumeRoleResponse>")))
+    xml(200, &format!("<{action}Response xmlns=\"{XMLNS}\">{result}</{action}Response>"))
 }
