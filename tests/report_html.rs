@@ -214,8 +214,8 @@ fn runs_nothing_that_the_cluster_says(browser: &Browser) -> Result<(), Failed> {
 fn fits_a_phone_and_a_wall(browser: &Browser) -> Result<(), Failed> {
     let comparison = Comparison::of(&[every_verdict()?], &[hostile()?])?;
     let pages = [
-        ("every.html", render(&every_verdict()?, Format::Html)?),
-        ("hostile.html", render(&hostile()?, Format::Html)?),
+        ("every.html", render(&[every_verdict()?], Format::Html)?),
+        ("hostile.html", render(&[hostile()?], Format::Html)?),
         ("comparison.html", compare::html(&comparison)),
     ];
     for (name, page) in pages {
