@@ -160,6 +160,8 @@ impl Feed {
                 }
             }
         }
+        // A selection that found nothing has nothing to watch, which is no end.
+        std::future::pending::<()>().await;
     }
 
     fn take(&mut self, board: &Board, index: usize, event: watcher::Event<Rollout>) {

@@ -44,3 +44,11 @@ async fn a_promotion_after_a_retry_is_not_judged_by_the_state_before_it() {
     assert!(patches[0].ends_with(r#"{"metadata":{"resourceVersion":"100"},"status":{"abort":false}}"#), "{patches:?}");
     assert!(patches[1].contains(r#""resourceVersion":"102""#) && patches[1].contains("promoteFull"), "{patches:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_selection_of_nothing_is_watched_without_end() {
+    let (client, _served) = scripted(Vec::new());
+    let (board, feed) = Board::open(&client, &[], Instant::now() + Duration::from_secs(1)).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(3600), feed.run(&board)).await;
+    assert!(ended.is_err() && board.keys().is_empty());
+}
