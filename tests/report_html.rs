@@ -216,6 +216,7 @@ fn fits_a_phone_and_a_wall(browser: &Browser) -> Result<(), Failed> {
     let pages = [
         ("every.html", render(&[every_verdict()?], Format::Html)?),
         ("hostile.html", render(&[hostile()?], Format::Html)?),
+        ("clusters.html", render(&[every_verdict()?, hostile()?], Format::Html)?),
         ("comparison.html", compare::html(&comparison)),
     ];
     for (name, page) in pages {

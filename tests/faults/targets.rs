@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
+use stand_ins::server::Server;
+use stand_ins::webhook::Webhook;
 
 use super::eks::Scene;
 use super::run::{self, Report};
@@ -15,6 +17,7 @@ use super::world::{Environment, World, on_whole};
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         on_whole(world, "targets::two_pass_side_by_side_in_one_report", side_by_side),
+        on_whole(world, "targets::one_message_tells_of_all", one_message),
         on_whole(world, "targets::one_out_of_reach_hides_nothing_of_the_other", out_of_reach),
         on_whole(world, "targets::a_cluster_that_argo_cd_knows", argo_cd),
         on_whole(world, "targets::a_cluster_of_eks", eks),
@@ -103,6 +106,32 @@ fn side_by_side(world: &World) -> Result<(), Failed> {
     std::fs::write(clusters.path("both.json"), report.json.to_string())?;
     let (code, compared) = run::other(&clusters.environment(world), &["compare", &path("both.json")])?;
     demand(code == Some(0) && compared.contains("verdant"), || format!("{code:?}: {compared}"))
+}
+
+/// The people who are told hear of blue and of what is out of reach in one message, and each cluster has its own Events.
+fn one_message(world: &World) -> Result<(), Failed> {
+    let clusters = Clusters::new(world)?;
+    let receiver = Server::plain(Webhook::new("a-secret"))?;
+    let mut environment = clusters.environment(world);
+    environment.push(("KIBERTAS_WEBHOOK_URL", receiver.url()));
+    environment.push(("KIBERTAS_WEBHOOK_SECRET", "a-secret".to_owned()));
+    std::fs::write(clusters.path("kibertas.yaml"), "events: default\nnotify: [{service: webhook}]\n")?;
+    let config = clusters.path("kibertas.yaml").display().to_string();
+    let targets = ["--target", "context://blue", "--target", "context://gone", "--target", "context://green"];
+    let report = run::test(&environment, &[&["cert-manager", "--config", &config][..], &targets].concat())?;
+    demand(report.code == Some(3), || format!("exit code {:?}\n{}", report.code, report.progress))?;
+    let bodies = receiver.rules().bodies.lock().map_err(|_| "the receiver broke")?.clone();
+    let [body] = bodies.values().collect::<Vec<_>>()[..] else {
+        return Err(format!("{} messages", bodies.len()).into());
+    };
+    let names: Vec<&Value> = body["parts"].as_array().into_iter().flatten().map(|part| &part["cluster"]).collect();
+    demand(names == ["blue", "gone", "green"], || format!("{body:#}"))?;
+    for run in [0, 2] {
+        let id = report.json["runs"][run]["run"].as_str().ok_or("no run")?;
+        let events = world.kubectl(&["get", "events.events.k8s.io", "-n", "default", "-o", "json"])?;
+        demand(events.contains(id), || format!("no Event of run {id}"))?;
+    }
+    Ok(())
 }
 
 fn out_of_reach(world: &World) -> Result<(), Failed> {

@@ -35,7 +35,8 @@ impl Ground {
     pub(super) async fn keep(&self, results: &[RunResult], redactor: &Redactor) {
         let Some(kept) = &self.kept else { return };
         for result in results.iter().filter(|result| result.checks.iter().any(|check| !check.steps.is_empty())) {
-            if let Err(error) = kept.keep(result).await {
+            // What leaves the program carries no secret.
+            if let Err(error) = kept.keep(&redactor.clean(result.clone())).await {
                 tracing::warn!("{}", redactor.clean_text(&format!("the result is not kept as a baseline: {error}")));
             }
         }
@@ -61,7 +62,10 @@ impl Prepared {
         let mut prepared: Vec<(Target, Config, Plan)> = Vec::with_capacity(targets.len());
         for target in targets {
             let config = crate::commands::configuration(&sources.of_target(target.overlay.clone()))?;
-            let plan = Plan::make(&args.checks, checks::ALL, &config)?;
+            let plan = Plan::make(&args.checks, checks::ALL, &config).map_err(|error| match target.name() {
+                Some(name) => UsageError::Flag(format!("target {name}: {error}")),
+                None => error.into(),
+            })?;
             let name = config.core.cluster_name.as_deref();
             if let Some((other, ..)) =
                 prepared.iter().find(|(_, c, _)| name.is_some() && c.core.cluster_name.as_deref() == name)

@@ -48,8 +48,8 @@ fn cell(result: &RunResult, name: &str, place: &Place) -> Markup {
     let found: Option<(usize, &CheckResult)> = result.checks.iter().enumerate().find(|(_, check)| check.name == name);
     html! {
         @match found {
-            None => td.quiet { "not there" },
-            Some((index, check)) => td data-verdict=(check.verdict) {
+            None => td.quiet data-cluster=(text(&result.target.name)) { "not there" },
+            Some((index, check)) => td data-verdict=(check.verdict) data-cluster=(text(&result.target.name)) {
                 a href={ "#" (place.check(index)) } { (badge(check.verdict)) }
                 @if check.verdict != Verdict::Skipped { " " span.quiet { (clock::human(check.duration_ms)) } }
                 @if let Some(reason) = &check.reason { p.reason { (text(reason)) } }
