@@ -72,6 +72,9 @@ pub struct Target {
     pub context: Option<String>,
     /// The version that the API server tells, such as `v1.34.4`.
     pub kubernetes: String,
+    /// The versions of the add-ons whose workloads were found, by the add-on's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub add_ons: BTreeMap<String, String>,
 }
 
 /// One check's outcome.

@@ -170,7 +170,9 @@ impl Cluster {
         };
         let client = client_of(config).map_err(|error| credentials(&error))?;
         match version(&client, &server, &who).await {
-            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, context, kubernetes } }),
+            Ok(kubernetes) => {
+                Ok(Self { client, target: Target { name, server, context, kubernetes, ..Target::default() } })
+            }
             Err(Silence::Credentials(error)) => Err(credentials(&error)),
             Err(Silence::Told(error)) => Err(error),
         }
@@ -186,7 +188,7 @@ impl Cluster {
         name: String,
     ) -> Result<Self, ConnectError> {
         match version(&client, &server, who).await {
-            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, context: None, kubernetes } }),
+            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, kubernetes, ..Target::default() } }),
             Err(Silence::Credentials(error)) => Err(ConnectError::Credentials { server, reason: innermost(&error) }),
             Err(Silence::Told(error)) => Err(error),
         }

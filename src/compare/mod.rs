@@ -301,6 +301,7 @@ fn changes(a: &RunResult, b: &RunResult) -> Vec<Change> {
             ("kubernetes".to_owned(), run.target.kubernetes.clone()),
             ("kibertas-rs".to_owned(), run.version.clone()),
         ]);
+        known.extend(run.target.add_ons.clone());
         known.extend(run.settings.clone());
         for check in &run.checks {
             known.extend(check.settings.iter().map(|(key, value)| (format!("{}.{key}", check.name), value.clone())));

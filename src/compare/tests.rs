@@ -106,3 +106,12 @@ fn hostile_text_makes_no_markup() {
     }
     assert!(!terminal(&comparison, false).contains(|c: char| c.is_control() && c != '\n'));
 }
+
+#[test]
+fn an_upgraded_add_on_is_told() {
+    let mut after = sample::all_passed();
+    after.target.add_ons.insert("cert-manager".to_owned(), "v1.20.0".to_owned());
+    let comparison = Comparison::of(&[sample::all_passed()], &[after]).unwrap();
+    let (a, b) = (Some("v1.19.1".to_owned()), Some("v1.20.0".to_owned()));
+    assert_eq!(comparison.changed, [Change { what: "cert-manager".to_owned(), a, b }]);
+}

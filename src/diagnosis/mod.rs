@@ -6,6 +6,7 @@ use kube::Client;
 use crate::failure::{Certainty, Failure, Origin};
 use crate::verdict::Verdict;
 
+pub mod add_ons;
 pub mod causes;
 pub mod evidence;
 pub mod gather;

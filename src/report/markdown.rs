@@ -37,15 +37,18 @@ fn run(result: &RunResult) -> String {
 fn target(result: &RunResult) -> String {
     let target = &result.target;
     let context = target.context.as_deref().map_or_else(|| "none: inside the cluster".to_owned(), code);
+    let add_ons = target.add_ons.iter().map(|(name, version)| vec![escaped(name), code(version)]);
     let rows = [
-        ("Kubernetes", code(&target.kubernetes)),
         ("Server", code(&target.server)),
         ("Context", context),
         ("Run", code(&result.run)),
         ("Started", result.started.to_string()),
         ("kibertas-rs", code(&result.version)),
     ];
-    table(&["Cluster", &escaped(&target.name)], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]))
+    let kubernetes = vec!["Kubernetes".to_owned(), code(&target.kubernetes)];
+    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
+    let rows = std::iter::once(kubernetes).chain(add_ons).chain(rows);
+    table(&["Cluster", &escaped(&target.name)], rows)
 }
 
 fn overview(result: &RunResult) -> String {
@@ -235,7 +238,7 @@ mod tests {
             }
         }
         // Each table's columns, rows and cells: target, overview, steps, settings of the check and of the run.
-        assert_eq!(rows, [(2, 6, 14), (7, 1, 14), (5, 1, 10), (2, 1, 4), (2, 1, 4)]);
+        assert_eq!(rows, [(2, 7, 16), (7, 1, 14), (5, 1, 10), (2, 1, 4), (2, 1, 4)]);
     }
 
     #[test]

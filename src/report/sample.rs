@@ -50,6 +50,7 @@ pub(crate) fn hostile() -> RunResult {
         server: evil.to_owned(),
         context: Some(evil.to_owned()),
         kubernetes: evil.to_owned(),
+        add_ons: BTreeMap::from([(evil.to_owned(), evil.to_owned())]),
     };
     result.settings = BTreeMap::from([(evil.to_owned(), evil.to_owned())]);
     result.notices = vec![evil.to_owned()];
@@ -70,6 +71,7 @@ pub(crate) fn run(checks: Vec<CheckResult>) -> RunResult {
             server: "https://10.88.0.2:6443".to_owned(),
             context: Some("blue-admin".to_owned()),
             kubernetes: "v1.34.4".to_owned(),
+            add_ons: BTreeMap::from([("cert-manager".to_owned(), "v1.19.1".to_owned())]),
         },
         started: "2026-11-21T02:14:07.250Z".parse().unwrap(),
         duration_ms: checks.iter().map(end).max().unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Runs the planned checks side by side. Whatever happens to one, the others go on, and each is cleaned up.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
@@ -18,10 +19,11 @@ use crate::cluster::{Cluster, RunId, Scratch};
 use crate::config::Config;
 use crate::context::Context;
 use crate::diagnosis;
+use crate::diagnosis::add_ons;
 use crate::event::{Bus, Event};
 use crate::exit;
 use crate::failure::Failure;
-use crate::result::{CheckResult, CleanupResult, RunResult, SCHEMA, StepResult};
+use crate::result::{CheckResult, CleanupResult, RunResult, SCHEMA, StepResult, Target};
 use crate::verdict::Verdict;
 
 /// What a run does besides its checks.
@@ -65,13 +67,13 @@ impl Run<'_> {
             checks: self.plan.running(),
         });
         let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned)));
-        let (checks, ()) = tokio::join!(checks, self.look_at_events());
+        let (checks, (), add_ons) = tokio::join!(checks, self.look_at_events(), self.add_ons());
         let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));
         RunResult {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: self.id.to_string(),
-            target: self.cluster.target.clone(),
+            target: Target { add_ons, ..self.cluster.target.clone() },
             started,
             duration_ms: self.bus.elapsed_ms(),
             verdict,
@@ -79,6 +81,14 @@ impl Run<'_> {
             checks,
             settings: self.config.own.shown(),
             notices: self.bus.take_complaints(),
+        }
+    }
+
+    /// The versions of the cluster's add-ons; a run that is ended does not wait for them.
+    async fn add_ons(&self) -> BTreeMap<String, String> {
+        tokio::select! {
+            found = add_ons::versions(&self.cluster.client) => found,
+            () = self.interruption.token.cancelled() => BTreeMap::new(),
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Unreached {
 /// The result, told as that of any other run.
 pub fn unreached(cluster: &Unreached, plan: &Plan, config: &Config, bus: &Bus) -> RunResult {
     let Unreached { name, place, reason, next } = cluster.clone();
-    let target = Target { name, server: place, context: None, kubernetes: NOT_KNOWN.to_owned() };
+    let target = Target { name, server: place, kubernetes: NOT_KNOWN.to_owned(), ..Target::default() };
     let run = RunId::random().to_string();
     let started = clock::now();
     bus.emit(Event::RunStarted { run: run.clone(), target: target.clone(), checks: plan.running() });

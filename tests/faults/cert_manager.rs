@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::run;
 use super::world::{World, alone, on_whole};
@@ -18,6 +18,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             let report = run::test(&world.environment(), &["cert-manager", "--set", "cert-manager.count=5"])?;
             report.expect_pass()
         }),
+        on_whole(world, "cert_manager::the_result_names_the_version_that_runs", version),
         alone(world, "cert_manager::controller_stopped", |world| {
             let _stopped = world.stopped("cert-manager-controller")?;
             let report = run::test(&world.environment(), &["cert-manager", "--step-timeout", "5s"])?;
@@ -32,6 +33,22 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             running.finish()?.expect_pass()
         }),
     ]
+}
+
+/// The controllers of the test cluster are processes, so a Deployment without pods stands for one.
+fn version(world: &World) -> Result<(), Failed> {
+    let labels = json!({"app.kubernetes.io/name": "cert-manager"});
+    let name = "trial-cert-manager-version";
+    world.apply(&json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "controller", "image": "example.com/cert-manager-controller:v1.19.1"}]}}}}))?;
+    let report = run::test(&world.environment(), &["cert-manager"]);
+    world.kubectl(&["delete", "deployment", name, "-n", "default"])?;
+    let report = report?;
+    report.expect_pass()?;
+    let found = &report.json["target"]["addOns"];
+    if found["cert-manager"] == "v1.19.1" { Ok(()) } else { Err(format!("{found}").into()) }
 }
 
 /// Takes cert-manager's right to approve away, and denies the request instead.

@@ -132,6 +132,7 @@ fn masthead(result: &RunResult) -> Markup {
             (wheel(&result.checks))
             dl.facts {
                 (fact("Kubernetes", &target.kubernetes))
+                @for (add_on, version) in &target.add_ons { (fact(add_on, version)) }
                 (fact("Server", &target.server))
                 (fact("Context", target.context.as_deref().unwrap_or("none: inside the cluster")))
                 div { dt { "Started" } dd { time datetime=(result.started) { (result.started.strftime("%e %b %Y, %H:%M:%S UTC")) } } }
@@ -144,7 +145,7 @@ fn masthead(result: &RunResult) -> Markup {
 }
 
 fn fact(name: &str, value: &str) -> Markup {
-    html! { div { dt { (name) } dd { (text(value)) } } }
+    html! { div { dt { (text(name)) } dd { (text(value)) } } }
 }
 
 fn badge(verdict: Verdict) -> Markup {
