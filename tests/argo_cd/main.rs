@@ -12,6 +12,7 @@ mod hooks;
 mod release;
 mod repository;
 mod schemas;
+mod workflows;
 mod world;
 
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         release::trials(world),
         cronjob::trials(world),
         application_set::trials(world),
+        workflows::trials(world),
     ]
     .into_iter()
     .flatten()

@@ -2,6 +2,7 @@
 
 mod argo_cd;
 mod argo_rollouts;
+mod argo_workflows;
 mod bind;
 mod cert_manager;
 mod cluster_autoscaler_stand_in;
@@ -61,6 +62,7 @@ pub static ALL: &[&dyn Component] = &[
     &argo_cd::Controller,
     &argo_cd::ApplicationSets,
     &argo_cd::Notifications,
+    &argo_workflows::ArgoWorkflows,
 ];
 
 /// The component of that name.
