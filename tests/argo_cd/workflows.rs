@@ -12,7 +12,9 @@ use super::world::{World, trial};
 const NAMESPACE: &str = "chart-button";
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
-    vec![trial(world, "workflows::button_promotes_what_is_selected_and_aborts_the_rest", button)]
+    let button = trial(world, "workflows::button_promotes_what_is_selected_and_aborts_the_rest", button);
+    // Argo Workflows is a long build that nothing else needs: `cargo test --test argo_cd -- --ignored workflows`.
+    vec![button.with_ignored_flag(true)]
 }
 
 fn button(world: &World) -> Result<(), Failed> {

@@ -26,8 +26,21 @@ pub struct GoTool {
     pub programs: &'static [&'static str],
     /// Variables that the linker sets, such as a version: `package.name` and the value.
     pub variables: &'static [(&'static str, &'static str)],
+    /// Files that a module is published without.
+    pub additions: &'static [Addition],
     /// What is kept of the modules besides the programs.
     pub assets: &'static [Asset],
+}
+
+/// A file that a module needs and is published without; where it has one, that one counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Addition {
+    /// The module's path.
+    pub module: &'static str,
+    /// Where the file belongs in it.
+    pub path: &'static str,
+    /// The file.
+    pub content: &'static str,
 }
 
 /// Something that lies in a module and is kept beside the programs, so that its version never differs from theirs.
@@ -117,6 +130,8 @@ impl GoTool {
             add(content);
         });
         add(&format!("{:?} {:?} {:?}", self.programs, self.flags(), self.assets));
+        // Tools without additions keep the keys that they had before there were any.
+        self.additions.iter().for_each(|addition| add(&format!("{addition:?}")));
         format!("{}-{:.16}", self.name, format!("{:x}", digest.finalize()))
     }
 
@@ -154,6 +169,9 @@ impl GoTool {
         for (name, content) in self.files {
             let path = source.join(name);
             std::fs::write(&path, content).map_err(Error::file("write", path))?;
+        }
+        for addition in self.additions {
+            complete(*addition, go, &source).await?;
         }
         self.compile(go, &source, &target, &task).await?;
         for asset in self.assets {
@@ -202,11 +220,32 @@ impl GoTool {
     }
 }
 
-async fn keep(asset: Asset, go: &Go, source: &Path, target: &Path) -> Result<()> {
-    let (Asset::Objects { module, path } | Asset::Folder { module, path }) = asset;
+/// Builds a module from a copy that has the file, since Go lets nobody change its own copy.
+async fn complete(addition: Addition, go: &Go, source: &Path) -> Result<()> {
+    let Addition { module, path, content } = addition;
+    let published = folder_of(module, go, source).await?;
+    if published.join(path).is_file() {
+        return Ok(());
+    }
+    let copied = source.join("completed").join(module);
+    copy(&published, &copied)?;
+    let file = copied.join(path);
+    std::fs::write(&file, content).map_err(Error::file("write", file))?;
+    let mut edit = go_command(go, source);
+    edit.args(["mod", "edit", &format!("-replace={module}=./completed/{module}")]);
+    command::run(edit).await.map(drop)
+}
+
+/// Where Go keeps a module.
+async fn folder_of(module: &str, go: &Go, source: &Path) -> Result<PathBuf> {
     let mut list = go_command(go, source);
     list.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]);
-    let from = Path::new(command::run(list).await?.trim()).join(path);
+    Ok(PathBuf::from(command::run(list).await?.trim()))
+}
+
+async fn keep(asset: Asset, go: &Go, source: &Path, target: &Path) -> Result<()> {
+    let (Asset::Objects { module, path } | Asset::Folder { module, path }) = asset;
+    let from = folder_of(module, go, source).await?.join(path);
     match asset {
         Asset::Objects { .. } => {
             let objects = manifest::read_yaml(&from)?;
@@ -259,7 +298,7 @@ mod tests {
         files: &'static [(&'static str, &'static str)],
         variables: &'static [(&'static str, &'static str)],
     ) -> GoTool {
-        GoTool { name: "x", files, programs: &["x"], variables, assets: &[] }
+        GoTool { name: "x", files, programs: &["x"], variables, additions: &[], assets: &[] }
     }
 
     #[test]
@@ -270,5 +309,8 @@ mod tests {
         assert_ne!(one, tool(&[("go.mod", "a"), ("go.sum", "b")], &[]).key("go2"));
         assert_ne!(one, tool(&[("go.mod", "ab"), ("go.sum", "")], &[]).key("go1"));
         assert_ne!(one, tool(&[("go.mod", "a"), ("go.sum", "b")], &[("v", "1")]).key("go1"));
+        let additions = &[Addition { module: "m", path: "f", content: "c" }];
+        let completed = GoTool { additions, ..tool(&[("go.mod", "a"), ("go.sum", "b")], &[]) };
+        assert_ne!(one, completed.key("go1"));
     }
 }

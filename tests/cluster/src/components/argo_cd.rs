@@ -35,6 +35,7 @@ const ARGO_CD: GoTool = GoTool {
     files: go_files!("argo-cd"),
     programs: &["argocd"],
     variables: &[],
+    additions: &[],
     assets: &[
         Asset::Objects { module: MODULE, path: MANIFESTS[0] },
         Asset::Objects { module: MODULE, path: MANIFESTS[1] },

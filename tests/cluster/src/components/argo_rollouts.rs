@@ -17,6 +17,7 @@ const ARGO_ROLLOUTS: GoTool = GoTool {
     files: go_files!("argo-rollouts"),
     programs: &["rollouts-controller", "kubectl-argo-rollouts"],
     variables: &[],
+    additions: &[],
     assets: &[
         Asset::Objects { module: MODULE, path: MANIFESTS[0] },
         Asset::Objects { module: MODULE, path: MANIFESTS[1] },

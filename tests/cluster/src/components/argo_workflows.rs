@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::image::{self, File, Settings};
 use crate::process::Invocation;
 use crate::ready::{self, Seen};
-use crate::tool::{Asset, GoTool, go_files};
+use crate::tool::{Addition, Asset, GoTool, go_files};
 use crate::{Error, Result, containers, identity, manifest};
 
 const MODULE: &str = "github.com/argoproj/argo-workflows/v3";
@@ -23,6 +23,12 @@ const ARGO_WORKFLOWS: GoTool = GoTool {
     programs: &["workflow-controller", "argoexec"],
     // Its own build sets it.
     variables: &[("github.com/argoproj/argo-workflows/v3.version", "v3.7.14")],
+    // The module proxy's copies lack it.
+    additions: &[Addition {
+        module: MODULE,
+        path: "workflow/executor/osspecific/signal_linux.go",
+        content: include_str!("../../components/argo-workflows/signal_linux.go"),
+    }],
     assets: &[
         Asset::Objects { module: MODULE, path: MANIFESTS[0] },
         Asset::Objects { module: MODULE, path: MANIFESTS[1] },

@@ -22,6 +22,7 @@ const CERT_MANAGER: GoTool = GoTool {
     files: go_files!("cert-manager", "main.go"),
     programs: &["cert-manager"],
     variables: &[],
+    additions: &[],
     assets: &[Asset::Objects { module: MODULE, path: DEFINITIONS }, Asset::Folder { module: MODULE, path: CHART }],
 };
 

@@ -11,8 +11,14 @@ use crate::ready::{self, Seen};
 use crate::tool::{GoTool, go_files};
 use crate::{Result, identity, manifest, state};
 
-const COREDNS: GoTool =
-    GoTool { name: "coredns", files: go_files!("coredns"), programs: &["coredns"], variables: &[], assets: &[] };
+const COREDNS: GoTool = GoTool {
+    name: "coredns",
+    files: go_files!("coredns"),
+    programs: &["coredns"],
+    variables: &[],
+    additions: &[],
+    assets: &[],
+};
 
 const PORT: u16 = 1053;
 const READY_PORT: u16 = 8181;

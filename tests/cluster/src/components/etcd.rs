@@ -10,7 +10,7 @@ use crate::ready::{self, Seen};
 use crate::tool::{GoTool, go_files};
 
 const ETCD: GoTool =
-    GoTool { name: "etcd", files: go_files!("etcd"), programs: &["etcd"], variables: &[], assets: &[] };
+    GoTool { name: "etcd", files: go_files!("etcd"), programs: &["etcd"], variables: &[], additions: &[], assets: &[] };
 
 pub(crate) const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;

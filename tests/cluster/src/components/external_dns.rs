@@ -19,6 +19,7 @@ const EXTERNAL_DNS: GoTool = GoTool {
     files: go_files!("external-dns"),
     programs: &["external-dns"],
     variables: &[],
+    additions: &[],
     assets: &[Asset::Objects { module: MODULE, path: ROLE }, Asset::Objects { module: MODULE, path: BINDING }],
 };
 

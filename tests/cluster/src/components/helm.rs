@@ -18,6 +18,7 @@ pub(crate) const HELM: GoTool = GoTool {
         ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor", "1"),
         ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor", "34"),
     ],
+    additions: &[],
     assets: &[],
 };
 

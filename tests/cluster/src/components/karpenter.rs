@@ -20,6 +20,7 @@ const KARPENTER: GoTool = GoTool {
     files: go_files!("karpenter"),
     programs: &["karpenter"],
     variables: &[],
+    additions: &[],
     assets: &[
         Asset::Objects { module: MODULE, path: DEFINITIONS[0] },
         Asset::Objects { module: MODULE, path: DEFINITIONS[1] },

@@ -7,5 +7,6 @@ pub(crate) const KUBECONFORM: GoTool = GoTool {
     files: go_files!("kubeconform"),
     programs: &["kubeconform"],
     variables: &[],
+    additions: &[],
     assets: &[],
 };

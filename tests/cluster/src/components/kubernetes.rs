@@ -23,6 +23,7 @@ macro_rules! release {
                     ("k8s.io/component-base/version.gitMinor", $minor),
                     ("k8s.io/component-base/version.gitTreeState", "clean"),
                 ],
+                additions: &[],
                 assets: &[Asset::Objects {
                     module: "k8s.io/kubernetes",
                     path: "cluster/addons/dns/coredns/coredns.yaml.base",

@@ -18,6 +18,7 @@ const KWOK: GoTool = GoTool {
     files: go_files!("kwok"),
     programs: &["kwok"],
     variables: &[],
+    additions: &[],
     assets: &[Asset::Objects { module: MODULE, path: GRANTS }, Asset::Folder { module: MODULE, path: STAGES }],
 };
 

@@ -16,6 +16,7 @@ const OTEL: GoTool = GoTool {
     files: go_files!("otel", "main.go"),
     programs: &["otel-collector"],
     variables: &[],
+    additions: &[],
     assets: &[],
 };
 

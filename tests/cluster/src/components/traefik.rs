@@ -20,6 +20,7 @@ const TRAEFIK: GoTool = GoTool {
     files: go_files!("traefik"),
     programs: &["traefik"],
     variables: &[],
+    additions: &[],
     assets: &[Asset::Objects { module: MODULE, path: DEFINITIONS }, Asset::Objects { module: MODULE, path: GRANTS }],
 };
 

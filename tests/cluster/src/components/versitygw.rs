@@ -13,8 +13,14 @@ use crate::site::Site;
 use crate::tool::{GoTool, go_files};
 use crate::{Error, Result, S3, state};
 
-const VERSITYGW: GoTool =
-    GoTool { name: "versitygw", files: go_files!("versitygw"), programs: &["versitygw"], variables: &[], assets: &[] };
+const VERSITYGW: GoTool = GoTool {
+    name: "versitygw",
+    files: go_files!("versitygw"),
+    programs: &["versitygw"],
+    variables: &[],
+    additions: &[],
+    assets: &[],
+};
 
 /// Where it listens on the node.
 pub(crate) const PORT: u16 = 7070;
