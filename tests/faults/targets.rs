@@ -124,7 +124,7 @@ fn one_message(world: &World) -> Result<(), Failed> {
     let [body] = bodies.values().collect::<Vec<_>>()[..] else {
         return Err(format!("{} messages", bodies.len()).into());
     };
-    let names: Vec<&Value> = body["parts"].as_array().into_iter().flatten().map(|part| &part["cluster"]).collect();
+    let names: Vec<&Value> = body["runs"].as_array().into_iter().flatten().map(|part| &part["cluster"]).collect();
     demand(names == ["blue", "gone", "green"], || format!("{body:#}"))?;
     for run in [0, 2] {
         let id = report.json["runs"][run]["run"].as_str().ok_or("no run")?;
