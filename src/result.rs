@@ -111,6 +111,29 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
+    /// A check that was not begun; `start_ms` is in milliseconds after the run's start.
+    pub fn not_begun(
+        name: &str,
+        verdict: Verdict,
+        reason: String,
+        start_ms: u64,
+        settings: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            verdict,
+            reason: Some(reason),
+            failure: None,
+            start_ms,
+            duration_ms: 0,
+            namespace: None,
+            steps: Vec::new(),
+            cleanup: None,
+            api_requests: 0,
+            settings,
+        }
+    }
+
     /// The step that the check did not pass; `None` where it passed, or broke between its steps.
     pub fn broken_step(&self) -> Option<&StepResult> {
         let failure = self.failure.as_ref()?;

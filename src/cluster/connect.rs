@@ -169,53 +169,19 @@ impl Cluster {
             ConnectError::Credentials { server: server.clone(), reason }
         };
         let client = client_of(config).map_err(|error| credentials(&error))?;
-        match version(&client, &server, &who).await {
-            Ok(kubernetes) => {
-                Ok(Self { client, target: Target { name, server, context, kubernetes, ..Target::default() } })
+        let unreachable =
+            |reason: String| ConnectError::Unreachable { server: server.clone(), who: who.clone(), reason };
+        let version = match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
+            Err(_elapsed) => return Err(unreachable(format!("no answer within {} s", FIRST_ANSWER.as_secs()))),
+            Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
+                return Err(ConnectError::Unauthorized { server, who });
             }
-            Err(Silence::Credentials(error)) => Err(credentials(&error)),
-            Err(Silence::Told(error)) => Err(error),
-        }
-    }
-}
-
-impl Cluster {
-    /// The cluster of a client that brings its credentials along.
-    pub(crate) async fn of_client(
-        client: Client,
-        server: String,
-        who: &str,
-        name: String,
-    ) -> Result<Self, ConnectError> {
-        match version(&client, &server, who).await {
-            Ok(kubernetes) => Ok(Self { client, target: Target { name, server, kubernetes, ..Target::default() } }),
-            Err(Silence::Credentials(error)) => Err(ConnectError::Credentials { server, reason: innermost(&error) }),
-            Err(Silence::Told(error)) => Err(error),
-        }
-    }
-}
-
-/// Why a server's version is not known.
-enum Silence {
-    Credentials(kube::client::AuthError),
-    Told(ConnectError),
-}
-
-/// The version that the API server tells.
-async fn version(client: &Client, server: &str, who: &str) -> Result<String, Silence> {
-    let (server, who) = (server.to_owned(), who.to_owned());
-    let unreachable = |reason: String| {
-        let (server, who) = (server.clone(), who.clone());
-        Silence::Told(ConnectError::Unreachable { server, who, reason })
-    };
-    match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
-        Err(_elapsed) => Err(unreachable(format!("no answer within {} s", FIRST_ANSWER.as_secs()))),
-        Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
-            Err(Silence::Told(ConnectError::Unauthorized { server, who }))
-        }
-        Ok(Err(kube::Error::Auth(error))) => Err(Silence::Credentials(error)),
-        Ok(Err(error)) => Err(unreachable(innermost(&error))),
-        Ok(Ok(version)) => Ok(version.git_version),
+            Ok(Err(kube::Error::Auth(error))) => return Err(credentials(&error)),
+            Ok(Err(error)) => return Err(unreachable(innermost(&error))),
+            Ok(Ok(version)) => version,
+        };
+        let target = Target { name, server, context, kubernetes: version.git_version, ..Target::default() };
+        Ok(Self { client, target })
     }
 }
 

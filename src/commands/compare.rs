@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
-use super::UsageError;
+use super::{UsageError, json};
 use crate::cli::Global;
 use crate::cli::compare::{CompareArgs, ComparisonFormat};
 use crate::compare::{self, Comparison, baseline};
@@ -34,9 +34,7 @@ pub(super) async fn run(global: &Global, args: &CompareArgs) -> Result<u8, Usage
         }
         ComparisonFormat::Markdown => compare::markdown(&comparison),
         ComparisonFormat::Html => compare::html(&comparison),
-        ComparisonFormat::Json => {
-            serde_json::to_string_pretty(&comparison).map_err(|error| UsageError::Flag(error.to_string()))? + "\n"
-        }
+        ComparisonFormat::Json => json(&comparison)?,
     };
     if to_stdout {
         std::io::stdout().write_all(text.as_bytes())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::UsageError;
+use super::{UsageError, json};
 use crate::checks;
 use crate::cli::{ConfigArgs, ConfigCommand, Global, Output};
 use crate::cluster::Access;
@@ -143,8 +143,4 @@ fn settings<'a>(scope: &str, values: &'a Values) -> Vec<Shown<'a>> {
         from: source.to_string(),
     };
     values.origins().map(shown).collect()
-}
-
-fn json(what: &impl Serialize) -> Result<String, UsageError> {
-    Ok(serde_json::to_string_pretty(what).map_err(|e| UsageError::Flag(e.to_string()))? + "\n")
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use super::UsageError;
+use super::{UsageError, json};
 use crate::check::{Check, EVENTS_GRANT, Grant, Scope, all_grants};
 use crate::checks;
 use crate::cli::{ListArgs, ListOutput};
@@ -45,7 +45,7 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, UsageError> {
             let of_run = if args.checks.is_empty() { of_run() } else { String::new() };
             human(&listed) + &of_run
         }
-        ListOutput::Json => serde_json::to_string_pretty(&listed).map_err(|e| UsageError::Flag(e.to_string()))? + "\n",
+        ListOutput::Json => json(&listed)?,
         ListOutput::Yaml => serde_saphyr::to_string(&listed).map_err(|e| UsageError::Flag(e.to_string()))?,
     };
     std::io::stdout().write_all(text.as_bytes())?;
@@ -90,7 +90,6 @@ fn listed(check: &'static dyn Check) -> Listed {
     }
 }
 
-/// `of_run`: also what a run itself needs, whichever checks it has.
 fn human(listed: &[Listed]) -> String {
     let mut text = String::new();
     for check in listed {

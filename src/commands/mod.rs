@@ -13,8 +13,11 @@ mod test;
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use crate::checks;
 use crate::cli::{Cli, Command, Global};
+use crate::cluster::Access;
 use crate::config::{Config, ConfigError, Sources};
 use crate::exit;
 use crate::logging;
@@ -109,6 +112,16 @@ fn sources_with(global: &Global, file: Option<&Path>) -> Result<Sources, UsageEr
         }
     }
     Ok(sources)
+}
+
+/// The way to the cluster that the command line names.
+fn access(global: &Global) -> Access {
+    Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() }
+}
+
+/// A value for programs, ended by a line break.
+fn json(what: &impl Serialize) -> Result<String, UsageError> {
+    Ok(serde_json::to_string_pretty(what).map_err(|error| UsageError::Flag(error.to_string()))? + "\n")
 }
 
 /// Resolves the configuration of all checks.

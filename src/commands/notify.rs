@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 use super::UsageError;
 use crate::cli::{Global, NotifyCommand};
-use crate::cluster::Access;
 use crate::exit;
 use crate::notify::{Audience, Outcome, Told, sample};
 use crate::redact::Redactor;
@@ -35,10 +34,7 @@ pub(super) async fn run(global: &Global, command: NotifyCommand) -> Result<u8, U
         ));
     }
     let client = match audience.events() {
-        Some(_) => {
-            let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
-            Some(access.connect(config.core.cluster_name.as_deref()).await?.client)
-        }
+        Some(_) => Some(super::access(global).connect(config.core.cluster_name.as_deref()).await?.client),
         None => None,
     };
     let secrets = config.checks.values().flat_map(crate::config::Values::secrets);

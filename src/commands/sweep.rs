@@ -4,10 +4,9 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use super::UsageError;
+use super::{UsageError, json};
 use crate::checks;
 use crate::cli::{Global, Output, SweepArgs};
-use crate::cluster::Access;
 use crate::cluster::sweep::{Fate, Swept, Which, sweep};
 use crate::exit;
 use crate::targets;
@@ -23,7 +22,7 @@ struct OfCluster<'a> {
 /// Sweeps every cluster that is meant, and tells what became of each leftover.
 pub(super) async fn run(global: &Global, args: &SweepArgs) -> Result<u8, UsageError> {
     let sources = super::sources(global)?;
-    let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
+    let access = super::access(global);
     let which = match (&args.run, args.all) {
         (Some(run), _) => Which::Run(run.clone()),
         (None, true) => Which::All,
@@ -50,10 +49,6 @@ pub(super) async fn run(global: &Global, args: &SweepArgs) -> Result<u8, UsageEr
     let codes: Vec<u8> = all.iter().map(|(_, swept)| code(swept)).collect();
     let worst = [exit::FAILED, exit::INCONCLUSIVE].into_iter().find(|code| codes.contains(code));
     Ok(worst.unwrap_or(exit::PASSED))
-}
-
-fn json(what: &impl Serialize) -> Result<String, UsageError> {
-    Ok(serde_json::to_string_pretty(what).map_err(|error| UsageError::Flag(error.to_string()))? + "\n")
 }
 
 /// Left behind is failed; not to be seen is inconclusive.

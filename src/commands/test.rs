@@ -15,7 +15,6 @@ use self::side_by_side::Runs;
 use self::telling::Telling;
 use super::UsageError;
 use crate::cli::{Global, Output, TestArgs};
-use crate::cluster::Access;
 use crate::config::Sources;
 use crate::exit;
 use crate::notify::Audience;
@@ -44,7 +43,7 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
     flags(&mut sources, &args);
     // What belongs to no cluster: where reports go, and who is told.
     let common = super::configuration(&sources)?;
-    let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
+    let access = super::access(global);
     let prepared = Prepared::make(&sources, &args, &access).await?;
     let publisher = Publisher::of(&common.core).await?;
     let audience = if args.no_notify { None } else { Some(Audience::of(&sources, &common.core)?) };

@@ -111,19 +111,9 @@ impl Run<'_> {
     }
 
     fn skipped(&self, check: &dyn Check, reason: &str) -> CheckResult {
-        CheckResult {
-            name: check.about().name.to_owned(),
-            verdict: Verdict::Skipped,
-            reason: Some(reason.to_owned()),
-            failure: None,
-            start_ms: self.bus.elapsed_ms(),
-            duration_ms: 0,
-            namespace: None,
-            steps: Vec::new(),
-            cleanup: None,
-            api_requests: 0,
-            settings: self.config.of(check.about().name).shown(),
-        }
+        let name = check.about().name;
+        let settings = self.config.of(name).shown();
+        CheckResult::not_begun(name, Verdict::Skipped, reason.to_owned(), self.bus.elapsed_ms(), settings)
     }
 
     async fn check(&self, check: &'static dyn Check) -> CheckResult {

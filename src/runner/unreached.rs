@@ -41,21 +41,14 @@ pub fn unreached(cluster: &Unreached, plan: &Plan, config: &Config, bus: &Bus) -
     };
     let check = |planned: &super::Planned| {
         let name = planned.check.about().name;
-        let failure = planned.skipped.is_none().then(failure);
-        let verdict = failure.as_ref().map_or(Verdict::Skipped, |failure| failure.verdict);
-        let reason = planned.skipped.clone().or_else(|| failure.as_ref().map(Failure::summary));
-        let result = CheckResult {
-            name: name.to_owned(),
-            verdict,
-            reason,
-            failure,
-            start_ms: bus.elapsed_ms(),
-            duration_ms: 0,
-            namespace: None,
-            steps: Vec::new(),
-            cleanup: None,
-            api_requests: 0,
-            settings: config.of(name).shown(),
+        let (at, settings) = (bus.elapsed_ms(), config.of(name).shown());
+        let result = match &planned.skipped {
+            Some(reason) => CheckResult::not_begun(name, Verdict::Skipped, reason.clone(), at, settings),
+            None => {
+                let failure = failure();
+                let result = CheckResult::not_begun(name, failure.verdict, failure.summary(), at, settings);
+                CheckResult { failure: Some(failure), ..result }
+            }
         };
         bus.emit(Event::CheckFinished { result: Box::new(result.clone()) });
         result

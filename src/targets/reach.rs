@@ -3,7 +3,7 @@
 use super::argo_cd::{self, ArgoCdError, By};
 use super::{Target, Way};
 use crate::aws;
-use crate::aws::eks::{EksError, EksTarget};
+use crate::aws::eks::{Connected, EksError, EksTarget};
 use crate::cluster::{Access, Cluster, ConnectError};
 use crate::config::ConfigError;
 
@@ -49,13 +49,7 @@ impl TargetError {
     pub fn is_of_cluster(&self) -> bool {
         match self {
             Self::Connect { error, .. } => error.is_of_cluster(),
-            Self::Eks { error, .. } => matches!(
-                error,
-                EksError::Unanswered { .. }
-                    | EksError::Unauthorized { .. }
-                    | EksError::Unreachable { .. }
-                    | EksError::NotActive { .. }
-            ),
+            Self::Eks { error, .. } => error.is_of_cluster(),
             Self::ArgoCd(_) | Self::Config(_) => false,
         }
     }
@@ -116,12 +110,11 @@ impl Target {
         // Where the AWS command line looks: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
         eks.endpoints.eks = eks.endpoints.eks.or_else(|| given("AWS_ENDPOINT_URL_EKS"));
         eks.endpoints.sts = eks.endpoints.sts.or_else(|| given("AWS_ENDPOINT_URL_STS"));
-        let target = self.name().unwrap_or(&eks.cluster).to_owned();
-        let (client, server) =
-            aws::eks::connect(&eks).await.map_err(|error| TargetError::Eks { target: target.clone(), error })?;
+        let error = |error| TargetError::Eks { target: self.name().unwrap_or(&eks.cluster).to_owned(), error };
+        let Connected { client, server, kubernetes } = aws::eks::connect(&eks).await.map_err(error)?;
         let name = name.unwrap_or(&eks.cluster).to_owned();
-        let connected = Cluster::of_client(client, server, &format!("the EKS cluster {}", eks.cluster), name).await;
-        connected.map_err(|error| TargetError::Connect { target: Some(target), error })
+        let target = crate::result::Target { name, server, kubernetes, ..Default::default() };
+        Ok(Cluster { client, target })
     }
 
     /// What tells by itself whether the cluster answers.

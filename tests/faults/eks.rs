@@ -8,7 +8,7 @@ use base64::Engine as _;
 use futures::TryStreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kibertas::aws::Keys;
-use kibertas::aws::eks::{EksTarget, Endpoints, connect, connect_renewing};
+use kibertas::aws::eks::{Connected, EksTarget, Endpoints, connect, connect_renewing};
 use kube::api::{ListParams, ObjectMeta, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use libtest_mimic::{Failed, Trial};
@@ -31,7 +31,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         on_whole(world, "eks::namespaces_are_listed_with_a_token_of_our_own", |world| {
             let scene = Scene::new(world, &[ROLE], Duration::from_secs(900))?;
             world.wait(async {
-                let (client, server) = connect(&scene.target()).await.map_err(|error| error.to_string())?;
+                let Connected { client, server, .. } =
+                    connect(&scene.target()).await.map_err(|error| error.to_string())?;
                 if server != scene.front.url() {
                     return Err(format!("the server is {server}").into());
                 }
@@ -157,7 +158,7 @@ async fn namespaces(client: &Client) -> Result<Vec<String>, Failed> {
 fn renewed(world: &World) -> Result<(), Failed> {
     let scene = Scene::new(world, &[ROLE], Duration::from_secs(3))?;
     let watched = world.wait(async {
-        let (client, _) =
+        let Connected { client, .. } =
             connect_renewing(&scene.target(), Duration::from_secs(1)).await.map_err(|error| error.to_string())?;
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
         let only = WatchParams::default().fields("metadata.name=trial-eks-renewal");

@@ -138,6 +138,11 @@ pub enum EksError {
 }
 
 impl EksError {
+    /// Whether the cluster was asked and did not do: not what somebody has written, but how the cluster is now.
+    pub fn is_of_cluster(&self) -> bool {
+        self.passes() || matches!(self, Self::Unauthorized { .. } | Self::NotActive { .. })
+    }
+
     /// Whether it may go well later, without anybody changing anything.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Unanswered { .. })

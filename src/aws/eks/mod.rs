@@ -59,13 +59,24 @@ pub struct Endpoints {
     pub sts: Option<String>,
 }
 
-/// Finds the cluster and proves that its API server accepts us; the client and the API server's URL.
-pub async fn connect(target: &EksTarget) -> Result<(Client, String), EksError> {
+/// A cluster whose API server accepts us.
+#[derive(Clone)]
+pub struct Connected {
+    /// The client, which renews its tokens by itself.
+    pub client: Client,
+    /// The API server's URL.
+    pub server: String,
+    /// The version that the API server tells.
+    pub kubernetes: String,
+}
+
+/// Finds the cluster and proves that its API server accepts us.
+pub async fn connect(target: &EksTarget) -> Result<Connected, EksError> {
     connect_renewing(target, RENEW_AFTER).await
 }
 
 /// The same with tokens that are renewed when they are so old, for tests of that.
-pub async fn connect_renewing(target: &EksTarget, renew_after: Duration) -> Result<(Client, String), EksError> {
+pub async fn connect_renewing(target: &EksTarget, renew_after: Duration) -> Result<Connected, EksError> {
     check(target)?;
     let found = credentials::Source::find(target).await?;
     let keys = found.keys().await?;
@@ -79,7 +90,7 @@ pub async fn connect_renewing(target: &EksTarget, renew_after: Duration) -> Resu
     let client = kube::client::ClientBuilder::try_from(config).map_err(broken)?.with_layer(&bearer).build();
     let unreachable = |reason: String| EksError::Unanswered { server: server.clone(), reason };
     match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
-        Ok(Ok(_version)) => Ok((client, server)),
+        Ok(Ok(version)) => Ok(Connected { client, server, kubernetes: version.git_version }),
         Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
             let who = tokens.who(&http).await?;
             Err(EksError::Unauthorized { cluster: target.cluster.clone(), region: target.region.clone(), server, who })

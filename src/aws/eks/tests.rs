@@ -96,7 +96,7 @@ async fn told(target: &EksTarget) -> String {
 #[tokio::test]
 async fn an_assumed_role_with_an_access_entry_reaches_the_cluster() {
     let scene = Scene::with_entries(&[ROLE]);
-    let (client, server) = connect(&scene.target()).await.unwrap();
+    let Connected { client, server, .. } = connect(&scene.target()).await.unwrap();
     assert_eq!(server, scene.front.url());
     assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.34.0");
     assert_eq!((scene.front.tokens(), scene.aws.rules().sessions()), (1, 2), "{:?}", scene.front.refusals());
@@ -105,13 +105,13 @@ async fn an_assumed_role_with_an_access_entry_reaches_the_cluster() {
 #[tokio::test]
 async fn tokens_are_renewed_and_one_that_is_good_is_kept() {
     let scene = Scene::with_entries(&[ROLE]);
-    let (client, _) = connect_renewing(&scene.target(), Duration::ZERO).await.unwrap();
+    let Connected { client, .. } = connect_renewing(&scene.target(), Duration::ZERO).await.unwrap();
     client.apiserver_version().await.unwrap();
     // Signatures have whole seconds.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     client.apiserver_version().await.unwrap();
     assert!(scene.front.tokens() >= 2, "{}", scene.front.tokens());
-    let (client, _) = connect(&scene.target()).await.unwrap();
+    let Connected { client, .. } = connect(&scene.target()).await.unwrap();
     let before = scene.front.tokens();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     client.apiserver_version().await.unwrap();
@@ -121,7 +121,7 @@ async fn tokens_are_renewed_and_one_that_is_good_is_kept() {
 #[tokio::test]
 async fn credentials_that_cannot_be_renewed_are_the_next_requests_error() {
     let scene = Scene::with_entries(&[ROLE]);
-    let (client, _) = connect_renewing(&scene.target(), Duration::ZERO).await.unwrap();
+    let Connected { client, .. } = connect_renewing(&scene.target(), Duration::ZERO).await.unwrap();
     let refusal =
         "<ErrorResponse><Error><Code>AccessDenied</Code><Message>taken away</Message></Error></ErrorResponse>";
     scene.aws.script().always("/", Act::Reply(Reply::text(403, refusal)));
@@ -250,7 +250,8 @@ async fn a_process_of_a_pod() {
     let url = std::env::var(UNDER_TEST).expect("those tests say where the stand-in is");
     let endpoints = Endpoints { eks: Some(url.clone()), sts: Some(url) };
     let (cluster, region) = ("blue".to_owned(), REGION.to_owned());
-    let (client, _) = connect(&EksTarget { cluster, region, endpoints, ..EksTarget::default() }).await.unwrap();
+    let Connected { client, .. } =
+        connect(&EksTarget { cluster, region, endpoints, ..EksTarget::default() }).await.unwrap();
     assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.34.0");
 }
 

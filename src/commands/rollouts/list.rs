@@ -9,7 +9,7 @@ use super::scene::Scene;
 use super::table;
 use crate::cli::rollouts::ListRollouts;
 use crate::cli::{Global, Output};
-use crate::commands::UsageError;
+use crate::commands::{UsageError, json};
 use crate::exit;
 use crate::result::Target;
 use crate::rollout::Rollout;
@@ -48,10 +48,10 @@ pub(super) async fn run(global: &Global, args: &ListRollouts) -> Result<u8, Usag
                 of_clusters.push(OfCluster { target: &scene.target, rollouts: rollouts.iter().map(listed).collect() });
             }
             let text = match of_clusters.as_slice() {
-                [one] => serde_json::to_string_pretty(&one.rollouts),
-                several => serde_json::to_string_pretty(several),
+                [one] => json(&one.rollouts)?,
+                several => json(&several)?,
             };
-            writeln!(out, "{}", text.map_err(|error| UsageError::Flag(error.to_string()))?)?;
+            out.write_all(text.as_bytes())?;
         }
         Output::Human => {
             for ((scene, _), rollouts) in scenes.iter().zip(&rollouts) {

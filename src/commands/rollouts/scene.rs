@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::cli::Global;
 use crate::cli::rollouts::Which;
 use crate::cluster::call::Answer;
+use crate::cluster::connect;
 use crate::cluster::counted::{Requests, counted};
-use crate::cluster::{Access, connect};
 use crate::commands::UsageError;
 use crate::config::Core;
 use crate::exit;
@@ -77,7 +77,7 @@ impl Scene {
             chosen(which)?;
         }
         let sources = crate::commands::sources(global)?;
-        let access = Access { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() };
+        let access = crate::commands::access(global);
         // Operations are for the clusters that somebody names: a list in a configuration file is none.
         let targets = targets::choose(&sources, &which.targets.target, &access, false).map_err(UsageError::from)?;
         let targets = targets::resolve(targets, &access).await.map_err(UsageError::from)?;

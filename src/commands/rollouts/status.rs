@@ -11,7 +11,7 @@ use super::scene::Scene;
 use super::{display, table};
 use crate::cli::rollouts::{StatusArgs, Until};
 use crate::cli::{Global, Output};
-use crate::commands::UsageError;
+use crate::commands::{UsageError, json};
 use crate::exit;
 use crate::rollout::bulk::board::Feed;
 use crate::rollout::bulk::{Board, Key};
@@ -48,8 +48,7 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<u8, UsageE
     match args.output {
         Output::Json => {
             let all: Vec<&Seen> = of_all.iter().flatten().collect();
-            let text = serde_json::to_string_pretty(&all).map_err(|error| UsageError::Flag(error.to_string()))?;
-            writeln!(out, "{text}")?;
+            out.write_all(json(&all)?.as_bytes())?;
         }
         Output::Human => {
             for (all, heading) in of_all.iter().zip(&headings) {

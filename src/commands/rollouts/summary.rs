@@ -9,7 +9,7 @@ use super::{display, table};
 use crate::cli::Output;
 use crate::cli::rollouts::How;
 use crate::clock;
-use crate::commands::UsageError;
+use crate::commands::{UsageError, json};
 use crate::exit;
 use crate::result::Target;
 use crate::rollout::bulk::{Deed, Outcome, Planned, Tally, Task};
@@ -88,10 +88,10 @@ pub(super) fn end(how: &How, summaries: &[Summary<'_>]) -> Result<(), UsageError
     let mut out = std::io::stdout().lock();
     if how.output == Output::Json {
         let text = match summaries {
-            [one] => serde_json::to_string_pretty(one),
-            several => serde_json::to_string_pretty(several),
+            [one] => json(one)?,
+            several => json(&several)?,
         };
-        writeln!(out, "{}", text.map_err(|error| UsageError::Flag(error.to_string()))?)?;
+        out.write_all(text.as_bytes())?;
         return Ok(());
     }
     for summary in summaries {

@@ -88,8 +88,8 @@ impl Prepared {
         Ok(Self(prepared))
     }
 
-    /// Connects to all of them at once; `common` says where results are kept. A single cluster has to answer; of several, one that does not is no reason to know nothing
-    /// of the others.
+    /// Connects to all of them at once; `common` says where results are kept. A single cluster has to answer; of several, one that does
+    /// not is no reason to know nothing of the others.
     pub(super) async fn connect(self, access: &Access, common: &Core) -> Result<Vec<Ground>, UsageError> {
         let alone = self.0.len() == 1;
         let one = async |(target, config, plan): (Target, Config, Plan)| -> Result<Ground, UsageError> {
