@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Target, Way, Which};
+use super::{Given, Target, Way, Which};
 use crate::aws::eks::EksTarget;
 use crate::cluster::Access;
 use crate::config::{ConfigError, Overlay};
@@ -45,8 +45,8 @@ struct Eks {
 }
 
 /// Reads all entries. `access`: the kubeconfig of the command line, for contexts without one of their own.
-pub(super) fn read(entries: &[Map<String, Value>], access: &Access) -> Result<Vec<Target>, ConfigError> {
-    let mut targets: Vec<Target> = Vec::new();
+pub(super) fn read(entries: &[Map<String, Value>], access: &Access) -> Result<Vec<Target<Given>>, ConfigError> {
+    let mut targets: Vec<Target<Given>> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let place = format!("targets[{index}]");
         let target = one(entry, &place, access)?;
@@ -59,7 +59,7 @@ pub(super) fn read(entries: &[Map<String, Value>], access: &Access) -> Result<Ve
     Ok(targets)
 }
 
-fn one(entry: &Map<String, Value>, place: &str, access: &Access) -> Result<Target, ConfigError> {
+fn one(entry: &Map<String, Value>, place: &str, access: &Access) -> Result<Target<Given>, ConfigError> {
     let entry: Entry = serde_path_to_error::deserialize(Value::Object(entry.clone())).map_err(|error| {
         let field = match error.path().to_string().as_str() {
             "." => place.to_owned(),
@@ -80,7 +80,7 @@ fn one(entry: &Map<String, Value>, place: &str, access: &Access) -> Result<Targe
         return Err(ConfigError::one(place, Some(entry.name), expected));
     }
     let way = match (entry.argocd, entry.eks) {
-        (_, Some(eks)) => Way::Eks(Box::new(EksTarget {
+        (_, Some(eks)) => Given::Way(Way::Eks(Box::new(EksTarget {
             cluster: eks.cluster,
             region: eks.region,
             role_arn: eks.role_arn,
@@ -88,20 +88,20 @@ fn one(entry: &Map<String, Value>, place: &str, access: &Access) -> Result<Targe
             session_name: eks.session_name,
             profile: eks.profile,
             ..EksTarget::default()
-        })),
+        }))),
         (Some(ArgoCd { namespace, cluster, selector }), None) => {
             let which = match (cluster, selector) {
                 (Some(name), None) if !name.is_empty() => Which::Named(name),
                 (None, Some(labels)) if !labels.is_empty() => Which::Labelled(labels),
                 _ => return wrong("argocd", None, "a namespace with either a cluster or a selector"),
             };
-            Way::ArgoCd { namespace, which }
+            Given::ArgoCd { namespace, which }
         }
-        (None, None) if entry.in_cluster => Way::InCluster,
-        (None, None) => Way::Kubeconfig(Access {
+        (None, None) if entry.in_cluster => Given::Way(Way::InCluster),
+        (None, None) => Given::Way(Way::Kubeconfig(Access {
             kubeconfig: entry.kubeconfig.or_else(|| access.kubeconfig.clone()),
             context: entry.context,
-        }),
+        })),
     };
     let overlay = Overlay::parse(&entry.name, place, entry.settings, entry.checks)?;
     Ok(Target { overlay: Some(overlay), way })

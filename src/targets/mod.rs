@@ -25,13 +25,27 @@ use crate::aws::eks::EksTarget;
 use crate::cluster::Access;
 use crate::config::Overlay;
 
-/// One cluster of a command.
+/// One cluster of a command; as it is [`Given`], before Argo CD was asked, it may stand for several.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct Target<W = Way> {
     /// What it has for itself; `None` where there is one cluster and nobody has named it.
     pub overlay: Option<Overlay>,
     /// The way to it.
-    pub way: Way,
+    pub way: W,
+}
+
+/// What somebody has given as the way. Only [`resolve`] makes ways of it that lead to one cluster each.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// A way to one cluster.
+    Way(Way),
+    /// What Argo CD knows, in a namespace of the cluster that the command line names.
+    ArgoCd {
+        /// The namespace that Argo CD runs in.
+        namespace: String,
+        /// One of its clusters, or those with labels.
+        which: Which,
+    },
 }
 
 /// The way to a cluster.
@@ -43,23 +57,18 @@ pub enum Way {
     InCluster,
     /// A cluster of EKS, by its name and region.
     Eks(Box<EksTarget>),
-    /// What Argo CD knows, in a namespace of the cluster that the command line names.
-    ArgoCd {
-        /// The namespace that Argo CD runs in.
-        namespace: String,
-        /// One of its clusters, or those with labels.
-        which: Which,
-    },
     /// A cluster that Argo CD knows, its Secret read.
     Known(Box<argo_cd::Known>),
 }
 
-impl Target {
+impl Target<Given> {
     /// Whether it may stand for several clusters.
     pub fn is_several(&self) -> bool {
-        matches!(&self.way, Way::ArgoCd { which: Which::Labelled(_), .. })
+        matches!(&self.way, Given::ArgoCd { which: Which::Labelled(_), .. })
     }
+}
 
+impl Target {
     /// The name that Argo CD has for it, where it is known from there and is not the cluster that Argo CD runs in.
     pub fn in_argo_cd(&self) -> Option<&str> {
         match &self.way {
@@ -67,7 +76,9 @@ impl Target {
             _ => None,
         }
     }
+}
 
+impl<W> Target<W> {
     /// Its name, where it has one.
     pub fn name(&self) -> Option<&str> {
         self.overlay.as_ref().map(|overlay| overlay.target.as_str())

@@ -1,7 +1,7 @@
 //! From the way to a cluster to a client that its API server has answered.
 
 use super::argo_cd::{self, ArgoCdError, By};
-use super::{Target, Way};
+use super::{Given, Target, Way};
 use crate::aws;
 use crate::aws::eks::{Connected, EksError, EksTarget};
 use crate::cluster::{Access, Cluster, ConnectError};
@@ -56,19 +56,23 @@ impl TargetError {
 }
 
 /// Reads what Argo CD knows, so that every target is a cluster of its own. `hub`: where Argo CD runs.
-pub async fn resolve(targets: Vec<Target>, hub: &Access) -> Result<Vec<Target>, TargetError> {
+pub async fn resolve(targets: Vec<Target<Given>>, hub: &Access) -> Result<Vec<Target>, TargetError> {
     let mut resolved: Vec<Target> = Vec::with_capacity(targets.len());
-    for target in targets {
-        let Way::ArgoCd { namespace, which } = &target.way else {
-            resolved.push(target);
-            continue;
+    for Target { overlay: given, way } in targets {
+        let (namespace, which) = match way {
+            Given::ArgoCd { namespace, which } => (namespace, which),
+            Given::Way(way) => {
+                resolved.push(Target { overlay: given, way });
+                continue;
+            }
         };
-        let connect = |error| TargetError::Connect { target: target.name().map(str::to_owned), error };
+        let name = || given.as_ref().map(|overlay| overlay.target.clone());
+        let connect = |error| TargetError::Connect { target: name(), error };
         let cluster = hub.connect(None).await.map_err(connect)?;
-        for known in argo_cd::clusters(&cluster.client, namespace, which).await? {
+        for known in argo_cd::clusters(&cluster.client, &namespace, &which).await? {
             let overlay = match which {
-                argo_cd::Which::Named(_) => target.overlay.clone(),
-                argo_cd::Which::Labelled(_) => target.overlay.as_ref().map(|overlay| overlay.for_cluster(&known.name)),
+                argo_cd::Which::Named(_) => given.clone(),
+                argo_cd::Which::Labelled(_) => given.as_ref().map(|overlay| overlay.for_cluster(&known.name)),
             };
             resolved.push(Target { overlay, way: Way::Known(Box::new(known)) });
         }
@@ -89,8 +93,6 @@ impl Target {
         let connected = match &self.way {
             Way::Kubeconfig(access) => access.connect(name).await,
             Way::InCluster => Cluster::of_pod(name.unwrap_or("in-cluster")).await,
-            // Resolved before.
-            Way::ArgoCd { .. } => hub.connect(name).await,
             Way::Eks(eks) => return self.connect_eks(eks, name).await,
             Way::Known(known) => match &known.by {
                 By::Own => hub.connect(name).await,
@@ -127,23 +129,38 @@ impl Target {
             }
             Way::InCluster => "kubectl get --raw /readyz".to_owned(),
             Way::Eks(eks) => format!("aws eks describe-cluster --name {} --region {}", eks.cluster, eks.region),
-            Way::ArgoCd { .. } | Way::Known(_) => "argocd cluster get ".to_owned() + self.name().unwrap_or_default(),
+            Way::Known(_) => "argocd cluster get ".to_owned() + self.name().unwrap_or_default(),
         }
     }
 
     /// Where it is, as far as that is known without asking.
     pub fn place(&self) -> String {
-        match &self.way {
-            Way::Kubeconfig(Access { context: Some(context), .. }) => format!("context {context}"),
-            Way::Kubeconfig(_) => "the kubeconfig's current context".to_owned(),
-            Way::InCluster => "the Pod's own cluster".to_owned(),
-            Way::ArgoCd { namespace, which } => format!("Argo CD in {namespace}, cluster {}", which.text()),
-            Way::Eks(eks) => format!("EKS cluster {} in {}", eks.cluster, eks.region),
-            Way::Known(known) => match &known.by {
+        self.way.place()
+    }
+}
+
+impl Way {
+    fn place(&self) -> String {
+        match self {
+            Self::Kubeconfig(Access { context: Some(context), .. }) => format!("context {context}"),
+            Self::Kubeconfig(_) => "the kubeconfig's current context".to_owned(),
+            Self::InCluster => "the Pod's own cluster".to_owned(),
+            Self::Eks(eks) => format!("EKS cluster {} in {}", eks.cluster, eks.region),
+            Self::Known(known) => match &known.by {
                 By::Own => "Argo CD's own cluster".to_owned(),
                 By::Config(config) => config.cluster_url.to_string(),
                 By::Eks(eks) => format!("EKS cluster {} in {}", eks.cluster, eks.region),
             },
+        }
+    }
+}
+
+impl Target<Given> {
+    /// Where it is, as far as that is known without asking.
+    pub fn place(&self) -> String {
+        match &self.way {
+            Given::Way(way) => way.place(),
+            Given::ArgoCd { namespace, which } => format!("Argo CD in {namespace}, cluster {}", which.text()),
         }
     }
 }
