@@ -10,7 +10,7 @@ use kibertas::config::{Config, ConfigFile, Sources};
 use kibertas::diagnosis::optional_grants;
 use serde_json::{Value, json};
 
-use super::render::{objects, of_kind, template_with};
+use super::render::{objects, of_kind, template_in, template_with};
 
 /// One verb on one resource at one place: namespace (empty: the whole cluster), name (empty: all), group, resource, verb.
 type Permission = [String; 5];
@@ -103,6 +103,29 @@ fn every_role_is_bound_to_the_chart_s_own_account() {
                     json!([{"kind": "ServiceAccount", "name": "add-ons-kibertas-rs", "namespace": "kibertas"}]);
                 assert_eq!(binding["subjects"], subject, "{values}");
             }
+        }
+    }
+}
+
+#[test]
+fn releases_of_the_same_name_in_two_namespaces_share_no_object() {
+    let operations = |namespaces: &[&str]| json!({"enabled": true, "namespaces": namespaces});
+    for more in scenarios() {
+        for namespaces in [&[][..], &["shop", "one"]] {
+            let mut values = more.clone();
+            values["rolloutOperations"] = operations(namespaces);
+            let names = |namespace: &str| -> BTreeSet<[String; 3]> {
+                let rendered = objects(&template_in(namespace, &values).unwrap());
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let about = |object: &Value| {
+                    let metadata = &object["metadata"];
+                    [text(&object["kind"]), text(&metadata["namespace"]), text(&metadata["name"])]
+                };
+                assert!(rendered.len() > 8, "{values}");
+                rendered.iter().map(about).collect()
+            };
+            let (one, two) = (names("one"), names("two"));
+            assert_eq!(one.intersection(&two).collect::<Vec<_>>(), Vec::<&[String; 3]>::new(), "{values}");
         }
     }
 }

@@ -35,10 +35,15 @@ pub(crate) fn template(values: &Path) -> String {
 
 /// The same for values as data.
 pub(crate) fn template_with(values: &Value) -> Result<String, String> {
+    template_in("kibertas", values)
+}
+
+/// The same in a namespace of choice.
+pub(crate) fn template_in(namespace: &str, values: &Value) -> Result<String, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), values.to_string()).unwrap();
     let (chart, file) = (super::chart(""), file.path().to_string_lossy().into_owned());
-    let output = helm(&["template", "add-ons", &chart.to_string_lossy(), "--namespace", "kibertas", "--values", &file]);
+    let output = helm(&["template", "add-ons", &chart.to_string_lossy(), "--namespace", namespace, "--values", &file]);
     if output.status.success() {
         Ok(String::from_utf8(output.stdout).unwrap())
     } else {

@@ -41,13 +41,19 @@
 {{- end }}
 {{- end }}
 
-{{/* A Role or ClusterRole and its binding. Takes root, name, namespace (empty: the whole cluster), account and rules (text). */}}
+{{/*
+A Role or ClusterRole and its binding. Takes root, name, part (optional), namespace (empty: the whole cluster), account and
+rules (text). Outside of the release's namespace releases of the same name meet, so the name there says which one it is.
+*/}}
 {{- define "kibertas-rs.role" -}}
 {{- $kind := ternary "Role" "ClusterRole" (ne .namespace "") }}
+{{- $home := .root.Release.Namespace }}
+{{- $name := ternary .name (printf "%s-%s" $home .name) (has $home (list .namespace .name)) }}
+{{- $name = printf "%s-%s" $name (default "" .part) | trimSuffix "-" }}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
 metadata:
-  name: {{ .name }}
+  name: {{ $name }}
   {{- with .namespace }}
   namespace: {{ . }}
   {{- end }}
@@ -59,7 +65,7 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}Binding
 metadata:
-  name: {{ .name }}
+  name: {{ $name }}
   {{- with .namespace }}
   namespace: {{ . }}
   {{- end }}
@@ -68,7 +74,7 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ .name }}
+  name: {{ $name }}
 subjects:
   - kind: ServiceAccount
     name: {{ .account }}
