@@ -13,6 +13,11 @@ use test_cluster::{Blocking, Profile};
 /// The label of the node that kwok plays, and its taint, so that nobody else's pods go there.
 pub(crate) const NODE: &str = "kibertas-operations";
 
+/// The program on trial: the one that this build has made, or another build of it, such as a release, by `KIBERTAS_PROGRAM`.
+pub(crate) fn program() -> String {
+    std::env::var("KIBERTAS_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_kibertas-rs").to_owned())
+}
+
 /// The shared cluster.
 pub(crate) struct World {
     cluster: Blocking,
@@ -64,7 +69,7 @@ impl World {
 
     /// The same as a command that is not started yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kibertas-rs"));
+        let mut command = Command::new(program());
         let kubeconfig: &Path = self.cluster().kubeconfig();
         command.env_clear().env("KUBECONFIG", kubeconfig).arg("rollouts").args(args).stdin(Stdio::null());
         command
