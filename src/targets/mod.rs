@@ -10,6 +10,7 @@
 //! ```
 
 mod address;
+mod apart;
 pub mod argo_cd;
 mod choose;
 mod declared;
@@ -17,6 +18,7 @@ mod reach;
 #[cfg(test)]
 mod tests;
 
+pub use self::apart::apart;
 pub use self::argo_cd::Which;
 pub use self::choose::choose;
 pub use self::reach::{TargetError, resolve};
@@ -59,13 +61,6 @@ pub enum Way {
     Eks(Box<EksTarget>),
     /// A cluster that Argo CD knows, its Secret read.
     Known(Box<argo_cd::Known>),
-}
-
-impl Target<Given> {
-    /// Whether it may stand for several clusters.
-    pub fn is_several(&self) -> bool {
-        matches!(&self.way, Given::ArgoCd { which: Which::Labelled(_), .. })
-    }
 }
 
 impl Target {

@@ -29,6 +29,16 @@ pub enum TargetError {
     /// What Argo CD knows.
     #[error(transparent)]
     ArgoCd(#[from] ArgoCdError),
+    /// Two names, and one cluster behind them.
+    #[error("the targets {first} and {second} are one cluster ({why}): name every cluster once")]
+    OneCluster {
+        /// The name that came first.
+        first: String,
+        /// The other one.
+        second: String,
+        /// What tells it.
+        why: String,
+    },
     /// Two targets are the same.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -42,6 +52,7 @@ impl TargetError {
             Self::Eks { error, .. } => error.to_string(),
             Self::ArgoCd(error) => error.to_string(),
             Self::Config(error) => error.to_string(),
+            Self::OneCluster { .. } => self.to_string(),
         }
     }
 
@@ -50,7 +61,7 @@ impl TargetError {
         match self {
             Self::Connect { error, .. } => error.is_of_cluster(),
             Self::Eks { error, .. } => error.is_of_cluster(),
-            Self::ArgoCd(_) | Self::Config(_) => false,
+            Self::ArgoCd(_) | Self::Config(_) | Self::OneCluster { .. } => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Several clusters at once. Each name leads to the one real cluster, but for those that are meant to be out of reach.
+//! Several clusters at once: two real ones, and names that are meant to be out of reach or to lead to the same cluster.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use stand_ins::server::Server;
 use stand_ins::webhook::Webhook;
+use test_cluster::Blocking;
 
 use super::eks::Scene;
 use super::run::{self, Report};
@@ -22,33 +23,35 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         on_whole(world, "targets::a_cluster_that_argo_cd_knows", argo_cd),
         on_whole(world, "targets::a_cluster_of_eks", eks),
         on_whole(world, "targets::operations_are_for_those_that_are_named", operations),
+        on_whole(world, "targets::one_cluster_under_two_names_is_refused", two_names),
     ]
 }
 
-/// A folder with a kubeconfig whose contexts are `blue` and `green`, both the real cluster, and `gone`, where nobody listens.
+/// A folder with a kubeconfig.
 struct Clusters {
     folder: tempfile::TempDir,
+    /// The kubeconfig of the shared cluster, which is `blue`.
     view: Value,
 }
 
 impl Clusters {
+    /// The contexts are `blue` and its second name `alias`, `green`, and `gone`, where nobody listens.
     fn new(world: &World) -> Result<Self, Failed> {
-        let view = world.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?;
-        let mut view: Value = serde_json::from_str(&view)?;
-        let (cluster, user) = (view["clusters"][0]["cluster"].clone(), view["users"][0]["name"].clone());
-        let mut gone = cluster.clone();
+        let own = view(world)?;
+        let (blue, green) = (own["clusters"][0]["cluster"].clone(), view(world.beside()?)?);
+        let mut gone = blue.clone();
         gone["server"] = json!("https://127.0.0.1:1");
-        view["clusters"] = json!([
-            {"name": "blue", "cluster": cluster}, {"name": "green", "cluster": cluster}, {"name": "gone", "cluster": gone}
-        ]);
-        view["contexts"] = ["blue", "green", "gone"]
-            .map(|name| json!({"name": name, "context": {"cluster": name, "user": user}}))
-            .into_iter()
-            .collect();
-        view["current-context"] = json!("blue");
+        let cluster = |name: &str, cluster: &Value| json!({"name": name, "cluster": cluster});
+        let user = |name: &str, view: &Value| json!({"name": name, "user": view["users"][0]["user"]});
+        let context = |name: &str, cluster: &str, user: &str| json!({"name": name, "context": {"cluster": cluster, "user": user}});
+        let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "blue",
+            "clusters": [cluster("blue", &blue), cluster("green", &green["clusters"][0]["cluster"]), cluster("gone", &gone)],
+            "users": [user("blue", &own), user("green", &green)],
+            "contexts": [context("blue", "blue", "blue"), context("alias", "blue", "blue"),
+                         context("green", "green", "green"), context("gone", "gone", "blue")]});
         let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("kubeconfig"), view.to_string())?;
-        Ok(Self { folder, view })
+        std::fs::write(folder.path().join("kubeconfig"), config.to_string())?;
+        Ok(Self { folder, view: own })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -62,6 +65,10 @@ impl Clusters {
         environment.push(("KUBECONFIG", self.path("kubeconfig").display().to_string()));
         environment
     }
+}
+
+fn view(cluster: &Blocking) -> Result<Value, Failed> {
+    Ok(serde_json::from_str(&cluster.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?)?)
 }
 
 /// Cluster, verdict and number of passed steps of each run.
@@ -126,9 +133,9 @@ fn one_message(world: &World) -> Result<(), Failed> {
     };
     let names: Vec<&Value> = body["runs"].as_array().into_iter().flatten().map(|part| &part["cluster"]).collect();
     demand(names == ["blue", "gone", "green"], || format!("{body:#}"))?;
-    for run in [0, 2] {
+    for (run, cluster) in [(0, &**world), (2, world.beside()?)] {
         let id = report.json["runs"][run]["run"].as_str().ok_or("no run")?;
-        let events = world.kubectl(&["get", "events.events.k8s.io", "-n", "default", "-o", "json"])?;
+        let events = cluster.kubectl(&["get", "events.events.k8s.io", "-n", "default", "-o", "json"])?;
         demand(events.contains(id), || format!("no Event of run {id}"))?;
     }
     Ok(())
@@ -151,7 +158,9 @@ fn out_of_reach(world: &World) -> Result<(), Failed> {
     let alone = run::test(&environment, &["cert-manager", "--target", "context://gone"])?;
     demand(alone.code == Some(2), || format!("{:?}", alone.code))?;
     let wrong = run::test(&environment, &["cert-manager", "--target", "context://no", "--target", "context://blue"])?;
-    demand(wrong.code == Some(2) && wrong.progress.contains("should be one of blue, green, gone"), || wrong.progress)
+    demand(wrong.code == Some(2) && wrong.progress.contains("should be one of blue, alias, green, gone"), || {
+        wrong.progress
+    })
 }
 
 /// Argo CD's Secret of a cluster, as `argocd cluster add` writes it.
@@ -222,6 +231,23 @@ fn operations(world: &World) -> Result<(), Failed> {
     std::fs::write(&config, "targets: [{name: a, context: gone}]\n")?;
     let (code, out) = run::other(&environment, &["rollouts", "list", "-A", "--config", &text(&config)])?;
     demand(code == Some(0), || format!("{code:?}: {out}"))
+}
+
+/// Neither gets the other's verdict, nor is a Rollout promoted twice.
+fn two_names(world: &World) -> Result<(), Failed> {
+    let clusters = Clusters::new(world)?;
+    let environment = clusters.environment(world);
+    let targets = ["--target", "context://blue", "--target", "context://green", "--target", "context://alias"];
+    let uid = world.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])?;
+    let said = format!(
+        "the targets blue and alias are one cluster (its namespace kube-system has the uid {uid}): name every cluster once"
+    );
+    let report = run::test(&environment, &[&["cert-manager"][..], &targets].concat())?;
+    demand(report.code == Some(2) && report.progress.contains(&said), || report.progress.clone())?;
+    demand(!report.progress.contains("passed"), || format!("something ran: {}", report.progress))?;
+    let args = ["rollouts", "promote", "--all", "--yes", "-n", "default"];
+    let (code, out) = run::other(&environment, &[&args[..], &targets].concat())?;
+    demand(code == Some(2) && out.is_empty(), || format!("{code:?}: {out}"))
 }
 
 fn text(path: &Path) -> String {

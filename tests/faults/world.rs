@@ -2,13 +2,17 @@
 
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use libtest_mimic::{Failed, Trial};
 use test_cluster::{ADD_ONS, Blocking, Profile};
 
 /// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
 const NAME: &str = "KIBERTAS_TEST_CLUSTER";
+
+/// What a second cluster needs, for trials of several.
+const BESIDE: &[&str] =
+    &["cert-manager-controller", "cert-manager-webhook", "cert-manager-cainjector", "argo-rollouts"];
 
 /// Variables for the program.
 pub(crate) type Environment = Vec<(&'static str, String)>;
@@ -18,22 +22,30 @@ pub(crate) struct World {
     cluster: Blocking,
     environment: Environment,
     whole: RwLock<()>,
+    beside: OnceLock<Result<Blocking, String>>,
 }
 
 impl World {
     /// Brings the cluster up, or makes sure that it is.
     pub(crate) fn up() -> Result<Self, test_cluster::Error> {
-        let name = std::env::var(NAME).unwrap_or_else(|_| "tests".to_owned());
-        let cluster = Blocking::up(&name, Profile::Full, ADD_ONS)?;
+        let cluster = Blocking::up(&name(), Profile::Full, ADD_ONS)?;
         let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
         let image = cluster.wait(cluster.cluster().load_harness(program))?;
         let environment = cluster.cluster().harness_environment(&image);
-        Ok(Self { cluster, environment, whole: RwLock::default() })
+        Ok(Self { cluster, environment, whole: RwLock::default(), beside: OnceLock::new() })
     }
 
     /// A world to list trials by; none of them runs.
     pub(crate) fn unused() -> Result<Self, test_cluster::Error> {
-        Ok(Self { cluster: Blocking::unused()?, environment: Environment::new(), whole: RwLock::default() })
+        let (cluster, environment) = (Blocking::unused()?, Environment::new());
+        Ok(Self { cluster, environment, whole: RwLock::default(), beside: OnceLock::new() })
+    }
+
+    /// A second cluster, small, that nobody breaks. The first trial that needs it brings it up.
+    pub(crate) fn beside(&self) -> Result<&Blocking, Failed> {
+        let up = || Blocking::up(&format!("{}-beside", name()), Profile::Core, BESIDE);
+        let beside = self.beside.get_or_init(|| up().map_err(|error| error.to_string()));
+        beside.as_ref().map_err(|error| Failed::from(error.as_str()))
     }
 
     /// What the program runs with: the admin's kubeconfig, its image, and settings that fit the cluster.
@@ -59,6 +71,10 @@ impl World {
     pub(crate) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
         self.whole.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn name() -> String {
+    std::env::var(NAME).unwrap_or_else(|_| "tests".to_owned())
 }
 
 impl Deref for World {

@@ -95,7 +95,11 @@ impl Scene {
             };
             Self::of(cluster, applications, which, config.core).await
         };
-        futures::future::join_all(targets.iter().map(one)).await.into_iter().collect()
+        let opened: Vec<(Self, Feed)> =
+            futures::future::join_all(targets.iter().map(one)).await.into_iter().collect::<Result<_, _>>()?;
+        let apart = targets::apart(opened.iter().map(|(scene, _)| (&scene.client, &scene.target))).await;
+        apart.map_err(UsageError::from)?;
+        Ok(opened)
     }
 
     async fn of(

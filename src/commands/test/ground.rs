@@ -1,5 +1,7 @@
 //! The clusters of a run: each with its configuration, its plan, and the way in that was found to work.
 
+use futures::future::join_all;
+
 use crate::checks;
 use crate::cli::TestArgs;
 use crate::cluster::{Access, Cluster};
@@ -55,10 +57,12 @@ impl Prepared {
     /// Tells whatever is wrong with any of them.
     pub(super) async fn make(sources: &Sources, args: &TestArgs, access: &Access) -> Result<Self, UsageError> {
         let targets = targets::choose(sources, &args.targets.target, access, true)?;
-        if args.compare && targets.len() < 2 && !targets.iter().any(Target::is_several) {
-            return Err(UsageError::Flag("--compare needs two clusters: give --target twice".to_owned()));
-        }
         let targets = targets::resolve(targets, access).await?;
+        if args.compare && targets.len() < 2 {
+            let found = targets.first().and_then(Target::name).map(|name| format!(", and this is {name} alone"));
+            let text = format!("--compare needs two clusters{}: give --target twice", found.unwrap_or_default());
+            return Err(UsageError::Flag(text));
+        }
         let mut prepared: Vec<(Target, Config, Plan)> = Vec::with_capacity(targets.len());
         for target in targets {
             let config = crate::commands::configuration(&sources.of_target(target.overlay.clone()))?;
@@ -113,6 +117,9 @@ impl Prepared {
             }
             Ok(Ground { config, plan, kept, cluster })
         };
-        futures::future::join_all(self.0.into_iter().map(one)).await.into_iter().collect()
+        let grounds: Vec<Ground> = join_all(self.0.into_iter().map(one)).await.into_iter().collect::<Result<_, _>>()?;
+        let there = grounds.iter().filter_map(|ground| ground.cluster.as_ref().ok());
+        targets::apart(there.map(|cluster| (&cluster.client, &cluster.target))).await?;
+        Ok(grounds)
     }
 }
