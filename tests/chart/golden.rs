@@ -25,6 +25,27 @@ fn every_mode_renders_as_it_did() {
     }
 }
 
+/// What Helm says after an installation. Helm renders it only beside a cluster, so that here it is part of an object.
+#[test]
+fn every_mode_says_what_comes_next() {
+    let copy = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-R").arg(super::chart("")).arg(copy.path().join("chart")).status().unwrap();
+    assert!(copied.success());
+    let templates = copy.path().join("chart/templates");
+    let notes = std::fs::read_to_string(templates.join("NOTES.txt")).unwrap();
+    std::fs::write(templates.join("_notes.tpl"), format!("{{{{ define \"notes\" }}}}{notes}{{{{ end }}}}")).unwrap();
+    std::fs::write(templates.join("notes.yaml"), "notes: {{ include \"notes\" . | toJson }}").unwrap();
+    for (mode, values) in modes() {
+        let (chart, values) = (copy.path().join("chart"), values.to_string_lossy().into_owned());
+        let (chart, only) = (chart.to_string_lossy(), "templates/notes.yaml");
+        let args = ["template", "add-ons", &chart, "-n", "kibertas", "--values", &values, "--show-only", only];
+        let output = helm(&args);
+        assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
+        let rendered = objects(&String::from_utf8(output.stdout).unwrap());
+        super::assert_generated(&super::beside(&format!("golden/{mode}.txt")), rendered[0]["notes"].as_str().unwrap());
+    }
+}
+
 #[test]
 fn every_mode_passes_lint() {
     for (mode, values) in modes() {
