@@ -125,6 +125,19 @@ impl Compared {
         found
     }
 
+    /// What was measured of a step: shortest, median and longest on each side.
+    pub(crate) fn times(&self, check: &str, step: &str) -> String {
+        let named = |list: &Value, name: &str| {
+            list.as_array().into_iter().flatten().find(|one| one["name"] == name).cloned().unwrap_or_default()
+        };
+        let step = named(&named(&self.comparison["checks"], check)["steps"], step);
+        let side = |side: &str| {
+            let cell = &step[side];
+            format!("{}, {}, {} ms", cell["leastMs"], cell["medianMs"], cell["mostMs"])
+        };
+        format!("{} → {}", side("a"), side("b"))
+    }
+
     /// The number of steps that both sides have, so that "nothing is worse" says something.
     pub(crate) fn steps(&self) -> usize {
         let checks = self.comparison["checks"].as_array().into_iter().flatten();
