@@ -148,7 +148,7 @@ impl<'a> Story<'a> {
             here.then(|| (state.clone(), view.of(&hash), view.of(stable)))
         });
         let (state, canaries, stables) = stopped.await?;
-        step.evidence("step", state.step.as_ref().map(ToString::to_string));
+        step.evidence("position", state.step.as_ref().map(ToString::to_string));
         step.evidence("weights", weights(&state, &canaries, &stables));
         step.evidence("canary", &canaries);
         step.evidence("stable", &stables);
