@@ -8,7 +8,7 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
-use self::ground::{Ground, KEY, by_itself};
+use self::ground::{Ground, KEY, beside_others, by_itself};
 use super::world::World;
 
 /// Options that end a wait which would be in vain for longer than a trial has to show it.
@@ -16,19 +16,19 @@ const SHORT: [&str; 2] = ["--step-timeout", "5s"];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
-        by_itself(world, "passes", passes),
-        by_itself(world, "passes_beside_old_nodes", passes_beside_old_nodes),
-        by_itself(world, "passes_with_scale_in", passes_with_scale_in),
-        by_itself(world, "passes_over_a_tolerated_taint", passes_over_a_tolerated_taint),
-        by_itself(world, "no_node_pool_matches", no_node_pool_matches),
-        by_itself(world, "node_pool_at_its_limit", node_pool_at_its_limit),
-        by_itself(world, "node_pool_with_a_taint", node_pool_with_a_taint),
-        by_itself(world, "node_class_missing", node_class_missing),
-        by_itself(world, "instance_type_not_allowed", instance_type_not_allowed),
-        by_itself(world, "more_new_nodes_than_allowed", more_new_nodes_than_allowed),
-        by_itself(world, "nodes_never_become_ready", nodes_never_become_ready),
-        by_itself(world, "nodes_are_kept_by_design", nodes_are_kept_by_design),
-        by_itself(world, "anti_affinity_without_host_names", anti_affinity_without_host_names),
+        beside_others(world, "passes", passes),
+        beside_others(world, "passes_beside_old_nodes", passes_beside_old_nodes),
+        beside_others(world, "passes_with_scale_in", passes_with_scale_in),
+        beside_others(world, "passes_over_a_tolerated_taint", passes_over_a_tolerated_taint),
+        beside_others(world, "no_node_pool_matches", no_node_pool_matches),
+        beside_others(world, "node_pool_at_its_limit", node_pool_at_its_limit),
+        beside_others(world, "node_pool_with_a_taint", node_pool_with_a_taint),
+        beside_others(world, "node_class_missing", node_class_missing),
+        beside_others(world, "instance_type_not_allowed", instance_type_not_allowed),
+        beside_others(world, "more_new_nodes_than_allowed", more_new_nodes_than_allowed),
+        beside_others(world, "nodes_never_become_ready", nodes_never_become_ready),
+        beside_others(world, "nodes_are_kept_by_design", nodes_are_kept_by_design),
+        beside_others(world, "anti_affinity_without_host_names", anti_affinity_without_host_names),
         by_itself(world, "anti_affinity_ignored_by_a_scheduler", anti_affinity_ignored),
         by_itself(world, "replica_on_a_node_without_the_label", node_without_the_label),
         by_itself(world, "replica_on_an_old_node", replica_on_an_old_node),

@@ -17,6 +17,7 @@ mod published;
 mod rollouts;
 mod run;
 mod targets;
+mod turns;
 mod world;
 
 use std::process::ExitCode;
@@ -28,8 +29,8 @@ use world::World;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Trials mostly wait; those that break something for others hold a lock.
-    arguments.test_threads.get_or_insert(4);
+    // Trials mostly wait; those that would be in each other's way take turns.
+    arguments.test_threads.get_or_insert(6);
     let world = if arguments.list { World::unused() } else { World::up() };
     let world = match world {
         Ok(world) => Arc::new(world),

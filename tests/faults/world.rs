@@ -1,11 +1,13 @@
-//! The cluster that trials share, and who may break it when.
+//! The cluster that trials share.
 
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Failed, Trial};
 use test_cluster::{ADD_ONS, Blocking, Profile};
+
+use super::turns::{Turns, Use};
 
 /// Names another cluster than `tests`, so that two checkouts can run their trials at the same time.
 const NAME: &str = "KIBERTAS_TEST_CLUSTER";
@@ -21,7 +23,7 @@ pub(crate) type Environment = Vec<(&'static str, String)>;
 pub(crate) struct World {
     cluster: Blocking,
     environment: Environment,
-    whole: RwLock<()>,
+    turns: Turns,
     beside: OnceLock<Result<Blocking, String>>,
 }
 
@@ -32,13 +34,13 @@ impl World {
         let program = Path::new(env!("CARGO_BIN_EXE_kibertas-rs"));
         let image = cluster.wait(cluster.cluster().load_harness(program))?;
         let environment = cluster.cluster().harness_environment(&image);
-        Ok(Self { cluster, environment, whole: RwLock::default(), beside: OnceLock::new() })
+        Ok(Self { cluster, environment, turns: Turns::default(), beside: OnceLock::new() })
     }
 
     /// A world to list trials by; none of them runs.
     pub(crate) fn unused() -> Result<Self, test_cluster::Error> {
         let (cluster, environment) = (Blocking::unused()?, Environment::new());
-        Ok(Self { cluster, environment, whole: RwLock::default(), beside: OnceLock::new() })
+        Ok(Self { cluster, environment, turns: Turns::default(), beside: OnceLock::new() })
     }
 
     /// A second cluster, small, that nobody breaks. The first trial that needs it brings it up.
@@ -61,16 +63,6 @@ impl World {
             .extend(other.iter().filter(|(_, value)| !value.is_empty()).map(|&(name, value)| (name, value.to_owned())));
         environment
     }
-
-    /// The cluster is to stay whole while this is held.
-    pub(crate) fn whole(&self) -> RwLockReadGuard<'_, ()> {
-        self.whole.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Nobody else uses the cluster while this is held.
-    pub(crate) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
-        self.whole.write().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn name() -> String {
@@ -91,11 +83,7 @@ pub(crate) fn on_whole(
     name: impl Into<String>,
     body: impl FnOnce(&World) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
-    let world = Arc::clone(world);
-    Trial::test(name, move || {
-        let _whole = world.whole();
-        body(&world)
-    })
+    in_turn(world, Use::Whole, name, body)
 }
 
 /// A trial that breaks the cluster, and so has it for itself.
@@ -104,9 +92,19 @@ pub(crate) fn alone(
     name: impl Into<String>,
     body: impl FnOnce(&World) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
+    in_turn(world, Use::Alone, name, body)
+}
+
+/// A trial that uses the cluster in one way.
+pub(crate) fn in_turn(
+    world: &Arc<World>,
+    which: Use,
+    name: impl Into<String>,
+    body: impl FnOnce(&World) -> Result<(), Failed> + Send + 'static,
+) -> Trial {
     let world = Arc::clone(world);
     Trial::test(name, move || {
-        let _alone = world.alone();
+        let _turn = world.turns.take(which);
         body(&world)
     })
 }

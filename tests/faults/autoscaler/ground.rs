@@ -11,7 +11,8 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use super::super::run::{self, Report, Running};
-use super::super::world::{Environment, World, alone};
+use super::super::turns::Use;
+use super::super::world::{Environment, World, in_turn};
 
 /// The key of the label; its value is the trial's name, so that trials do not meet.
 pub(super) const KEY: &str = "trial";
@@ -25,13 +26,22 @@ pub(super) struct Ground<'w> {
     pub(super) label: &'static str,
 }
 
-/// A trial that has the cluster for itself: on its nodes, which kwok plays, pods of other checks would only seem to run.
+/// A trial beside others that add nodes, each under a label of its own.
+pub(super) fn beside_others(
+    world: &Arc<World>,
+    name: &'static str,
+    body: impl FnOnce(&Ground) -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    in_turn(world, Use::PlayedNodes, format!("autoscaler::{name}"), move |world| Ground::hold(world, name, body))
+}
+
+/// A trial that stops what adds nodes.
 pub(super) fn by_itself(
     world: &Arc<World>,
     name: &'static str,
     body: impl FnOnce(&Ground) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
-    alone(world, format!("autoscaler::{name}"), move |world| Ground::hold(world, name, body))
+    in_turn(world, Use::Alone, format!("autoscaler::{name}"), move |world| Ground::hold(world, name, body))
 }
 
 impl<'w> Ground<'w> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::run::Report;
 use super::super::world::World;
-use super::ground::{Ground, KEY, by_itself};
+use super::ground::{Ground, KEY, beside_others, by_itself};
 
 /// The stand-in, and the ConfigMap with its node groups.
 const STAND_IN: &str = "cluster-autoscaler-stand-in";
@@ -16,12 +16,12 @@ const CHOSEN: [&str; 2] = ["--set", "autoscaler.autoscaler=cluster-autoscaler"];
 
 pub(super) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
-        by_itself(world, "stand_in_passes_with_scale_in", passes_with_scale_in),
-        by_itself(world, "stand_in_no_group_matches", no_group_matches),
-        by_itself(world, "stand_in_group_at_its_maximum", group_at_its_maximum),
-        by_itself(world, "stand_in_machine_never_joins", machine_never_joins),
-        by_itself(world, "stand_in_nodes_never_become_ready", nodes_never_become_ready),
-        by_itself(world, "stand_in_replicas_are_expendable", replicas_are_expendable),
+        beside_others(world, "stand_in_passes_with_scale_in", passes_with_scale_in),
+        beside_others(world, "stand_in_no_group_matches", no_group_matches),
+        beside_others(world, "stand_in_group_at_its_maximum", group_at_its_maximum),
+        beside_others(world, "stand_in_machine_never_joins", machine_never_joins),
+        beside_others(world, "stand_in_nodes_never_become_ready", nodes_never_become_ready),
+        beside_others(world, "stand_in_replicas_are_expendable", replicas_are_expendable),
         by_itself(world, "stand_in_stopped", stopped),
         by_itself(world, "stand_in_has_not_added_the_node", foreign_node),
     ]
