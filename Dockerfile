@@ -14,12 +14,12 @@
 FROM --platform=$BUILDPLATFORM rust:1.95.0-slim-trixie AS build
 ARG BUILDARCH
 ARG TARGETARCH
-# The C compiler is for ring's assembly, and links against the C library of the target.
+# The target's C compiler is for ring's assembly, and links against the C library of the target; the builder's own is for build scripts.
 RUN case "$TARGETARCH" in amd64) cross="gcc-x86-64-linux-gnu libc6-dev-amd64-cross" ;; \
       arm64) cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;; \
       *) echo "there is no build for $TARGETARCH" >&2; exit 1 ;; esac \
- && if [ "$TARGETARCH" = "$BUILDARCH" ]; then cross="gcc libc6-dev"; fi \
- && apt-get update && apt-get install --yes --no-install-recommends ca-certificates $cross
+ && if [ "$TARGETARCH" = "$BUILDARCH" ]; then cross=""; fi \
+ && apt-get update && apt-get install --yes --no-install-recommends ca-certificates gcc libc6-dev $cross
 WORKDIR /src
 COPY . .
 RUN case "$TARGETARCH" in amd64) cpu=x86_64 ;; arm64) cpu=aarch64 ;; esac \
