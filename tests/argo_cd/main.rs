@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let world = match world {
         Ok(world) => Arc::new(world),
         Err(error) => {
-            eprintln!("error: the test cluster is needed and does not come up: {error}");
+            eprintln!("error: the test cluster is needed and does not come up: {}", error.with_causes());
             return ExitCode::FAILURE;
         }
     };

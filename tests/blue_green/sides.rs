@@ -21,7 +21,7 @@ impl World {
         let sides = self.0.get_or_init(|| {
             let of = |name| Side::of(Blocking::up(name, Profile::Full, &[])?);
             let both = of("blue-trials").and_then(|blue| Ok(Sides { blue, green: of("green-trials")? }));
-            both.map_err(|error| error.to_string())
+            both.map_err(|error| error.with_causes())
         });
         sides.as_ref().map_err(|error| Failed::from(error.as_str()))
     }

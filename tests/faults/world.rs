@@ -46,7 +46,7 @@ impl World {
     /// A second cluster, small, that nobody breaks. The first trial that needs it brings it up.
     pub(crate) fn beside(&self) -> Result<&Blocking, Failed> {
         let up = || Blocking::up(&format!("{}-beside", name()), Profile::Core, BESIDE);
-        let beside = self.beside.get_or_init(|| up().map_err(|error| error.to_string()));
+        let beside = self.beside.get_or_init(|| up().map_err(|error| error.with_causes()));
         beside.as_ref().map_err(|error| Failed::from(error.as_str()))
     }
 

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match world {
         Ok(world) => libtest_mimic::run(&arguments, trials(&Arc::new(world))).exit_code(),
         Err(error) => {
-            eprintln!("error: the test cluster is needed and does not come up: {error}");
+            eprintln!("error: the test cluster is needed and does not come up: {}", error.with_causes());
             ExitCode::FAILURE
         }
     }

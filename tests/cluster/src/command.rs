@@ -68,4 +68,11 @@ mod tests {
             "{error}"
         );
     }
+    #[tokio::test]
+    async fn what_cannot_be_started_says_why() {
+        let mut nowhere = command("sh", ["-c", "true"]);
+        nowhere.current_dir("/no/such/folder");
+        let error = run(nowhere).await.unwrap_err().with_causes();
+        assert_eq!(error, "cannot start sh\n  because: No such file or directory (os error 2)");
+    }
 }

@@ -231,6 +231,12 @@ const WAY_OUT: &str = "Everything but the test cluster works without it: point k
                        with `--kubeconfig FILE` (or KUBECONFIG), and its tests with `cargo test --test live`.";
 
 impl Error {
+    /// What went wrong, and below it each cause.
+    pub fn with_causes(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        std::iter::once(self.to_string()).chain(causes.map(|cause| format!("\n  because: {cause}"))).collect()
+    }
+
     /// For `map_err` on input and output of files.
     pub(crate) fn file(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_owned();

@@ -15,12 +15,7 @@ async fn main() -> std::process::ExitCode {
     match commands::run(cli::Cli::parse().command).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                eprintln!("  because: {cause}");
-                source = cause.source();
-            }
+            eprintln!("error: {}", error.with_causes());
             std::process::ExitCode::FAILURE
         }
     }
