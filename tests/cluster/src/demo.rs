@@ -160,7 +160,7 @@ fn code(number: i32) -> ExitCode {
 
 /// The root of the checkout that this program was built from.
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Where the reports go.
