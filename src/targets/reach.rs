@@ -50,9 +50,7 @@ impl TargetError {
         match self {
             Self::Connect { error, .. } => error.to_string(),
             Self::Eks { error, .. } => error.to_string(),
-            Self::ArgoCd(error) => error.to_string(),
-            Self::Config(error) => error.to_string(),
-            Self::OneCluster { .. } => self.to_string(),
+            Self::ArgoCd(_) | Self::Config(_) | Self::OneCluster { .. } => self.to_string(),
         }
     }
 
@@ -69,21 +67,21 @@ impl TargetError {
 /// Reads what Argo CD knows, so that every target is a cluster of its own. `hub`: where Argo CD runs.
 pub async fn resolve(targets: Vec<Target<Given>>, hub: &Access) -> Result<Vec<Target>, TargetError> {
     let mut resolved: Vec<Target> = Vec::with_capacity(targets.len());
-    for Target { overlay: given, way } in targets {
+    for Target { overlay, way } in targets {
         let (namespace, which) = match way {
             Given::ArgoCd { namespace, which } => (namespace, which),
             Given::Way(way) => {
-                resolved.push(Target { overlay: given, way });
+                resolved.push(Target { overlay, way });
                 continue;
             }
         };
-        let name = || given.as_ref().map(|overlay| overlay.target.clone());
-        let connect = |error| TargetError::Connect { target: name(), error };
+        let target = overlay.as_ref().map(|overlay| overlay.target.clone());
+        let connect = |error| TargetError::Connect { target, error };
         let cluster = hub.connect(None).await.map_err(connect)?;
         for known in argo_cd::clusters(&cluster.client, &namespace, &which).await? {
             let overlay = match which {
-                argo_cd::Which::Named(_) => given.clone(),
-                argo_cd::Which::Labelled(_) => given.as_ref().map(|overlay| overlay.for_cluster(&known.name)),
+                argo_cd::Which::Named(_) => overlay.clone(),
+                argo_cd::Which::Labelled(_) => overlay.as_ref().map(|overlay| overlay.for_cluster(&known.name)),
             };
             resolved.push(Target { overlay, way: Way::Known(Box::new(known)) });
         }

@@ -107,8 +107,7 @@ impl Story<'_> {
              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}},
         ]}))?;
         let token = self.green.kubectl(&["create", "token", "argocd-manager", "-n", "kube-system", "--duration=2h"])?;
-        let view = self.green.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?;
-        let cluster = serde_json::from_str::<Value>(&view)?["clusters"][0]["cluster"].clone();
+        let cluster = self.green.kubeconfig()?["clusters"][0]["cluster"].clone();
         let tls = json!({"caData": cluster["certificate-authority-data"]});
         let config = json!({"bearerToken": token.trim(), "tlsClientConfig": tls}).to_string();
         Ok(json!({"server": cluster["server"], "config": config}))

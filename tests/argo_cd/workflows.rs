@@ -78,12 +78,9 @@ fn run(world: &World, entrypoint: &str, parameters: &Value, phase: &str) -> Resu
 
 /// A Rollout that stops at its first step until somebody promotes or aborts it.
 fn rollout(world: &World, name: &str, team: &str, version: &str) -> Value {
-    let image = world.image();
-    let image =
-        format!("{}:{}", image["repository"].as_str().unwrap_or_default(), image["tag"].as_str().unwrap_or_default());
     let security = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true,
         "seccompProfile": {"type": "RuntimeDefault"}});
-    let container = json!({"name": "web", "image": image, "imagePullPolicy": "Never", "args": ["probe", "http"],
+    let container = json!({"name": "web", "image": world.image_name(), "imagePullPolicy": "Never", "args": ["probe", "http"],
         "env": [{"name": "VERSION", "value": version}], "securityContext": security});
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",

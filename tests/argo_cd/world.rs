@@ -40,7 +40,12 @@ impl World {
         Ok(Self { cluster: Blocking::unused()?, image: String::new(), helm: PathBuf::new() })
     }
 
-    /// The image of the program, as the chart's values name it.
+    /// The image of the program, as pods name it.
+    pub(crate) fn image_name(&self) -> &str {
+        &self.image
+    }
+
+    /// The same as the chart's values name it.
     pub(crate) fn image(&self) -> Value {
         let (repository, tag) = self.image.rsplit_once(':').unwrap_or((&self.image, "latest"));
         json!({"repository": repository, "tag": tag, "pullPolicy": "Never"})

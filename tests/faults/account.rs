@@ -203,8 +203,7 @@ fn rights(roles: &[Value]) -> Vec<Right> {
 
 /// The admin's kubeconfig with the account's token in place of the admin's certificate.
 fn write_kubeconfig(world: &World, token: &str, path: &Path) -> Result<(), Failed> {
-    let view = world.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?;
-    let mut config: Value = serde_json::from_str(&view)?;
+    let mut config = world.kubeconfig()?;
     config["users"][0]["user"] = json!({"token": token});
     Ok(std::fs::write(path, config.to_string())?)
 }

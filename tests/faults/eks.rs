@@ -126,8 +126,7 @@ impl Scene {
 
 /// The real API server, asked with the admin's certificate.
 fn behind(world: &World) -> Result<Behind, Failed> {
-    let view = world.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?;
-    let view: Value = serde_json::from_str(&view)?;
+    let view = world.kubeconfig()?;
     let pem = |value: &Value| -> Result<Vec<u8>, Failed> {
         Ok(base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap_or_default())?)
     };

@@ -9,7 +9,6 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use stand_ins::server::Server;
 use stand_ins::webhook::Webhook;
-use test_cluster::Blocking;
 
 use super::eks::Scene;
 use super::run::{self, Report};
@@ -37,8 +36,8 @@ struct Clusters {
 impl Clusters {
     /// The contexts are `blue` and its second name `alias`, `green`, and `gone`, where nobody listens.
     fn new(world: &World) -> Result<Self, Failed> {
-        let own = view(world)?;
-        let (blue, green) = (own["clusters"][0]["cluster"].clone(), view(world.beside()?)?);
+        let (own, green) = (world.kubeconfig()?, world.beside()?.kubeconfig()?);
+        let blue = own["clusters"][0]["cluster"].clone();
         let mut gone = blue.clone();
         gone["server"] = json!("https://127.0.0.1:1");
         let cluster = |name: &str, cluster: &Value| json!({"name": name, "cluster": cluster});
@@ -65,10 +64,6 @@ impl Clusters {
         environment.push(("KUBECONFIG", self.path("kubeconfig").display().to_string()));
         environment
     }
-}
-
-fn view(cluster: &Blocking) -> Result<Value, Failed> {
-    Ok(serde_json::from_str(&cluster.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?)?)
 }
 
 /// Cluster, verdict and number of passed steps of each run.

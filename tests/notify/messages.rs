@@ -1,11 +1,10 @@
 //! What people see in the medium.
 
 use libtest_mimic::{Failed, Trial};
-use stand_ins::authority::Authority;
 
 use super::SECRET;
 use super::audience::{HOSTILE, configuration, environment, result, saying, tell};
-use super::service::{Service, StandIn};
+use super::service::{Service, StandIn, Trust};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -16,10 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// What each medium would take for markup or a mention is not in what people see.
 fn hostile_text_is_text_everywhere() -> Result<(), Failed> {
-    let authority = Authority::new()?;
-    let folder = tempfile::tempdir()?;
-    let ca_file = folder.path().join("ca.pem");
-    authority.write(&ca_file)?;
+    let trust = Trust::new()?;
     for (service, forbidden) in [
         (Service::Chatwork, &["[toall]", "[To:1]", "\u{1b}"][..]),
         (Service::SlackWebhook, &["mrkdwn", "\"text\":\"<!channel>", "\u{1b}"]),
@@ -27,9 +23,9 @@ fn hostile_text_is_text_everywhere() -> Result<(), Failed> {
         // What is markup in a comment only a parser tells: that is a test beside the renderer.
         (Service::GitHubComment, &["\u{1b}"]),
     ] {
-        let stand_in = StandIn::start(service, &authority)?;
+        let stand_in = StandIn::start(service, &trust.authority)?;
         let base = stand_in.url();
-        let file = configuration(service, &base, Some(&ca_file)).replace(", mention: [here]", "");
+        let file = configuration(service, &base, Some(trust.ca_file.path())).replace(", mention: [here]", "");
         let told = tell(&file, environment(&base, SECRET), &[&saying(HOSTILE, 6)?])?;
         let seen = stand_in.shown().join("\n");
         if told != ["told"] || !seen.contains("bold") {
@@ -46,17 +42,14 @@ fn hostile_text_is_text_everywhere() -> Result<(), Failed> {
 }
 
 fn a_comment_is_updated_and_not_repeated() -> Result<(), Failed> {
-    let authority = Authority::new()?;
-    let folder = tempfile::tempdir()?;
-    let ca_file = folder.path().join("ca.pem");
-    authority.write(&ca_file)?;
-    let stand_in = StandIn::start(Service::GitHubComment, &authority)?;
+    let trust = Trust::new()?;
+    let stand_in = StandIn::start(Service::GitHubComment, &trust.authority)?;
     let StandIn::GitHub(server) = &stand_in else { return Err("no GitHub".into()) };
     // 120 comments of others come first: ours is on the second page.
     let others = (1..=120).map(|id| serde_json::json!({"id": id, "body": "somebody else's"}));
     server.rules().comments.lock().map_err(|_| "poisoned")?.extend(others);
     let base = stand_in.url();
-    let file = configuration(Service::GitHubComment, &base, Some(&ca_file));
+    let file = configuration(Service::GitHubComment, &base, Some(trust.ca_file.path()));
     let first = result()?;
     let mut second = first.clone();
     "second".clone_into(&mut second.run);

@@ -38,6 +38,20 @@ pub(crate) const SERVICES: [Service; 8] = [
     Service::Pushgateway,
 ];
 
+/// An authority that the services' certificates come from, and the file that makes a sender trust it.
+pub(crate) struct Trust {
+    pub(crate) authority: Authority,
+    pub(crate) ca_file: tempfile::NamedTempFile,
+}
+
+impl Trust {
+    pub(crate) fn new() -> Result<Self, Failed> {
+        let (authority, ca_file) = (Authority::new()?, tempfile::NamedTempFile::new()?);
+        authority.write(ca_file.path())?;
+        Ok(Self { authority, ca_file })
+    }
+}
+
 /// The stand-in of one service.
 pub(crate) enum StandIn {
     Chatwork(Server<Chatwork>),

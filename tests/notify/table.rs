@@ -1,18 +1,16 @@
 //! Every service under every fault. The table of what happened is printed, and is a snapshot: `cargo test --test notify`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
-use stand_ins::authority::Authority;
 use stand_ins::chatwork;
 use stand_ins::request::Reply;
 use stand_ins::script::Act;
 
 use super::SECRET;
 use super::audience::{HOSTILE, configuration, environment, result, saying, tell_within};
-use super::service::{SERVICES, Service, StandIn};
+use super::service::{SERVICES, Service, StandIn, Trust};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![Trial::test("service_by_fault", service_by_fault)]
@@ -53,8 +51,8 @@ const FAULTS: [(Fault, &str); 13] = [
 ];
 
 /// One cell of the table: what happened, how many requests came, and how many messages people see.
-fn cell(service: Service, fault: Fault, authority: &Authority, ca_file: &Path) -> Result<String, Failed> {
-    let stand_in = StandIn::start(service, authority)?;
+fn cell(service: Service, fault: Fault, trust: &Trust) -> Result<String, Failed> {
+    let stand_in = StandIn::start(service, &trust.authority)?;
     let mut base = stand_in.url();
     let reply = |status: u16| Reply::text(status, "no");
     #[allow(clippy::disallowed_methods)] // the service's clock
@@ -89,7 +87,7 @@ fn cell(service: Service, fault: Fault, authority: &Authority, ca_file: &Path) -
         Fault::Hostile => saying(HOSTILE, 6)?,
         _ => result()?,
     };
-    let trusted = (fault != Fault::Untrusted).then_some(ca_file);
+    let trusted = (fault != Fault::Untrusted).then_some(trust.ca_file.path());
     let secret = if fault == Fault::Unauthorized { "another-secret" } else { SECRET };
     let file = configuration(service, &base, trusted);
     // Where no answer is to come, the wait for it is short; elsewhere a slow machine must not look like a fault.
@@ -121,18 +119,13 @@ fn free_port() -> Result<String, Failed> {
 }
 
 fn service_by_fault() -> Result<(), Failed> {
-    let authority = Authority::new()?;
-    let folder = tempfile::tempdir()?;
-    let ca_file = folder.path().join("ca.pem");
-    authority.write(&ca_file)?;
+    let trust = Trust::new()?;
     let mut table = String::new();
     // The rows wait for each other's time-outs, not for each other.
     let rows: Vec<Result<Vec<String>, Failed>> = std::thread::scope(|scope| {
         let row = |service: Service| {
-            let (authority, ca_file) = (&authority, ca_file.as_path());
-            scope.spawn(move || {
-                FAULTS.iter().map(|&(fault, _)| cell(service, fault, authority, ca_file)).collect::<Result<_, _>>()
-            })
+            let trust = &trust;
+            scope.spawn(move || FAULTS.iter().map(|&(fault, _)| cell(service, fault, trust)).collect::<Result<_, _>>())
         };
         let running: Vec<_> = SERVICES.into_iter().map(row).collect();
         running.into_iter().map(|row| row.join().map_err(|_| Failed::from("a row has panicked"))?).collect()

@@ -5,6 +5,11 @@
 {{- default $whole .Values.fullnameOverride | trunc 36 | trimSuffix "-" }}
 {{- end }}
 
+{{/* The WorkflowTemplate of the Rollout operations, and its ServiceAccount. */}}
+{{- define "kibertas-rs.rolloutOperations" -}}
+{{ include "kibertas-rs.fullname" . }}-rollout-operations
+{{- end }}
+
 {{- define "kibertas-rs.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -49,7 +49,7 @@ rules (text). Outside of the release's namespace releases of the same name meet,
 {{- $kind := ternary "Role" "ClusterRole" (ne .namespace "") }}
 {{- $home := .root.Release.Namespace }}
 {{- $name := ternary .name (printf "%s-%s" $home .name) (has $home (list .namespace .name)) }}
-{{- $name = printf "%s-%s" $name (default "" .part) | trimSuffix "-" }}
+{{- with .part }}{{ $name = printf "%s-%s" $name . }}{{ end }}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
 metadata:

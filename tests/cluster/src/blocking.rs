@@ -53,6 +53,13 @@ impl Blocking {
         self.wait(command::run(kubectl))
     }
 
+    /// The admin's kubeconfig, with the certificates in it.
+    pub fn kubeconfig(&self) -> Result<Value> {
+        let view = self.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])?;
+        let manifest = "the admin's kubeconfig".to_owned();
+        serde_json::from_str(&view).map_err(|error| Error::Manifest { manifest, problem: error.to_string() })
+    }
+
     /// Applies an object, or a List of them, as the admin.
     pub fn apply(&self, object: &Value) -> Result<()> {
         self.apply_with(&[], object)

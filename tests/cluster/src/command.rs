@@ -68,6 +68,7 @@ mod tests {
             "{error}"
         );
     }
+
     #[tokio::test]
     async fn what_cannot_be_started_says_why() {
         let mut nowhere = command("sh", ["-c", "true"]);
