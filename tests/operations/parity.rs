@@ -104,13 +104,20 @@ fn quiet(world: &World, room: &Room<'_>, mut last: Value) -> Result<Value, Faile
     Err(format!("{}/web does not come to rest", room.namespace).into())
 }
 
-/// Without what time alone makes different.
+/// Without what time alone makes different. Conditions are a map by type, and the controller moves one to the end
+/// whenever its status changes: a restart may cost availability for a moment on one side alone, and their order tells
+/// it for ever (<https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties>).
 fn comparable(rollout: &Value) -> Value {
     match rollout {
         Value::Object(map) => {
             let keep = |(key, value): (&String, &Value)| {
                 let time = key.ends_with("Time") || key.ends_with("At");
-                let value = if time && value.is_string() { Value::from("a time") } else { comparable(value) };
+                let mut value = if time && value.is_string() { Value::from("a time") } else { comparable(value) };
+                if key == "conditions"
+                    && let Some(conditions) = value.as_array_mut()
+                {
+                    conditions.sort_by_key(|condition| condition["type"].to_string());
+                }
                 (key.clone(), value)
             };
             Value::Object(map.iter().map(keep).collect())
