@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::Rollout;
-use super::api::{POD_HASH_LABEL, REVISION};
+use super::api::{POD_HASH_LABEL, REVISION, WORKLOAD_GENERATION};
 use super::operation::{Effect, OperationError};
 use super::plan::Refusal;
 use super::status::State;
@@ -101,7 +101,8 @@ pub fn choose(rollout: &Rollout, revisions: Vec<Revision>, number: Option<i64>) 
     }
 }
 
-/// Brings a revision's template back, under the condition that nobody has changed the spec meanwhile.
+/// Brings a revision's template back, under the condition that nobody has changed the Rollout's spec, or the workload's where the
+/// template lives there, since `rollout` was seen.
 pub async fn undo(
     client: &Client,
     rollout: &Rollout,
@@ -117,6 +118,10 @@ pub async fn undo(
             (ApiResource::erase::<Rollout>(&()), Action::on::<Rollout>("patch", &namespace, &name), name)
         }
         Some(workload) => {
+            let seen = rollout.annotations().get(WORKLOAD_GENERATION).and_then(|text| text.parse::<i64>().ok());
+            if let Some(generation) = seen {
+                steps.push(json!({"op": "test", "path": "/metadata/generation", "value": generation}));
+            }
             let action = Action::on::<Deployment>("patch", &namespace, &workload.name);
             (ApiResource::erase::<Deployment>(&()), action, workload.name.clone())
         }

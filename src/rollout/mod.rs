@@ -9,6 +9,7 @@
 
 pub mod analysis;
 pub mod api;
+pub mod basis;
 pub mod bulk;
 pub mod goal;
 pub mod history;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Rollout;
+use super::basis::{Basis, Overtaken};
 use super::plan::{Operation, Patches, Refusal, plan};
 use super::status::{Currency, State};
 use crate::cluster::call::{Action, Answer, FIELD_MANAGER, retry};
@@ -41,14 +42,12 @@ pub enum OperationError {
         pending: Currency,
     },
     /// The Rollout was given another template while the operation was on its way.
-    #[error("cannot {operation}: the Rollout was changed meanwhile, from template {from} to {to}")]
+    #[error("cannot {infinitive}: {overtaken}; look at it and repeat the command")]
     Overtaken {
-        /// The operation.
-        operation: Operation,
-        /// The hash of the template that the operation was meant for.
-        from: String,
-        /// The hash that is there now.
-        to: String,
+        /// What completes "cannot …".
+        infinitive: &'static str,
+        /// From which template to which.
+        overtaken: Overtaken,
     },
     /// The API server did not carry out a request.
     #[error("cannot {} {}: {}", .action.verb, .action.object, .answer.text())]
@@ -58,19 +57,6 @@ pub enum OperationError {
         /// The final answer.
         answer: Answer,
     },
-}
-
-/// What a promotion started from, so that a repeated try is told from a second promotion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Start {
-    hash: String,
-    step: Option<i32>,
-}
-
-impl Start {
-    fn of(state: &State) -> Self {
-        Self { hash: state.current_hash.clone(), step: state.step.as_ref().map(|step| step.index) }
-    }
 }
 
 /// Carries out an operation on one Rollout. Faults on the way are tried again until `deadline`.
@@ -84,46 +70,57 @@ pub async fn perform(
     deadline: Instant,
 ) -> Result<Effect, OperationError> {
     let look = async |_: Option<&str>| judgeable(api, name, operation, deadline).await;
-    perform_seen(api, operation, deadline, look).await
+    perform_seen(api, operation, None, deadline, look).await
 }
 
-/// The same where somebody watches the Rollout already. `look` answers with the Rollout as soon as the operation can be judged;
-/// it is given the resourceVersion that is known to be out of date, if one is.
+/// The same where somebody watches the Rollout already, and decided by the Rollout as it was then (`basis`; absent: by its state at the
+/// first look). `look` answers with the Rollout as soon as the operation can be judged; it is given the resourceVersion that is known to
+/// be out of date, if one is.
 pub async fn perform_seen(
     api: &Api<Rollout>,
     operation: Operation,
+    mut basis: Option<Basis>,
     deadline: Instant,
     mut look: impl AsyncFnMut(Option<&str>) -> Result<Rollout, OperationError>,
 ) -> Result<Effect, OperationError> {
-    let mut start: Option<Start> = None;
     let mut stale: Option<String> = None;
+    let mut patched = None;
     loop {
         let rollout = look(stale.as_deref()).await?;
-        let state = State::of(&rollout);
-        let first_try = start.is_none();
-        let from = start.get_or_insert_with(|| Start::of(&state));
-        if from.hash != state.current_hash {
-            return Err(OperationError::Overtaken { operation, from: from.hash.clone(), to: state.current_hash });
+        let first_try = stale.is_none();
+        let basis = basis.get_or_insert_with(|| Basis::of(&rollout));
+        if let Err(overtaken) = basis.still_holds(&rollout) {
+            return Err(OperationError::Overtaken { infinitive: operation.infinitive(), overtaken });
         }
-        if operation == Operation::PromoteStep && *from != Start::of(&state) {
-            return Ok(Effect::Already(format!("it has gone on from step {}", from.step.unwrap_or_default() + 1)));
+        if operation == Operation::PromoteStep
+            && let Some(step) = basis.left_step(&rollout)
+        {
+            return Ok(done(patched, format!("it has gone on from step {}", step + 1)));
         }
+        basis.learn_step(&rollout);
         let patches = match plan(operation, &rollout) {
             Ok(patches) => patches,
-            Err(Refusal::Already(outcome)) => return Ok(Effect::Already(outcome)),
+            Err(Refusal::Already(outcome)) => return Ok(done(patched, outcome)),
             // Not the first try: what was asked for has happened, and has had its effect.
-            Err(_) if !first_try => return Ok(Effect::Already("it was carried out by an earlier try".to_owned())),
+            Err(_) if !first_try => return Ok(done(patched, "it was carried out by an earlier try".to_owned())),
             Err(refusal) => return Err(OperationError::Refused { operation, refusal }),
         };
-        match apply(api, &rollout, &patches, deadline).await {
-            Ok(rollout) => return Ok(Effect::Patched(Box::new(rollout))),
+        let tried = apply(api, &rollout, &patches, deadline, &mut patched).await;
+        match (tried, &patched) {
+            (Ok(()), Some(after)) => return Ok(Effect::Patched(after.clone())),
             // The controller, or an earlier try whose answer was lost, has changed it: look again.
-            Err(OperationError::Call { answer: Answer::Conflict(_), .. }) if Instant::now() < deadline => {
+            (Err(OperationError::Call { answer: Answer::Conflict(_), .. }), _) if Instant::now() < deadline => {
                 stale = rollout.resource_version();
             }
-            Err(error) => return Err(error),
+            (Err(error), _) => return Err(error),
+            (Ok(()), None) => return Ok(Effect::Already("there is nothing to change".to_owned())),
         }
     }
+}
+
+/// What an operation came to that needs nothing more: something, if one of its patches was carried out before the other's turn came.
+fn done(patched: Option<Box<Rollout>>, already: String) -> Effect {
+    patched.map_or(Effect::Already(already), Effect::Patched)
 }
 
 /// The Rollout as soon as the operation can be judged.
@@ -156,31 +153,38 @@ async fn judgeable(
     }
 }
 
-/// Patches the status, then the spec; before 0.10 both in one.
+/// Patches the spec, then the status; each answer is left in `patched`.
+///
+/// The plugin does it the other way round. A controller that looks in between sees no pause of the step any more and is still paused by
+/// hand, forgets that the pause was its own, and begins it again once the spec is patched: the promotion is lost
+/// (<https://github.com/argoproj/argo-rollouts/blob/v1.10.1/rollout/pause.go>, `CalculatePauseConditions`).
 async fn apply(
     api: &Api<Rollout>,
     rollout: &Rollout,
     patches: &Patches,
     deadline: Instant,
-) -> Result<Rollout, OperationError> {
+    patched: &mut Option<Box<Rollout>>,
+) -> Result<(), OperationError> {
     let name = rollout.name_any();
-    let mut after = None;
+    let mut seen = rollout.clone();
+    if let Some(spec) = &patches.spec {
+        // What stands alone says nothing of a state.
+        let spec = if patches.status.is_some() { in_state(rollout, spec) } else { spec.clone() };
+        seen = patch(api, &name, false, &spec, deadline).await?;
+        *patched = Some(Box::new(seen.clone()));
+    }
     if let Some(status) = &patches.status {
-        let status = in_state(rollout, status);
-        match patch(api, &name, true, &status, deadline).await {
-            Ok(patched) => after = Some(patched),
+        let status = in_state(&seen, status);
+        let answer = match patch(api, &name, true, &status, deadline).await {
+            // Before 0.10 the resource has no status of its own.
             Err(OperationError::Call { answer: Answer::NotFound(_), .. }) => {
-                return patch(api, &name, false, &in_state(rollout, &patches.whole()), deadline).await;
+                patch(api, &name, false, &status, deadline).await
             }
-            Err(error) => return Err(error),
-        }
+            answer => answer,
+        };
+        *patched = Some(Box::new(answer?));
     }
-    match (&patches.spec, after) {
-        // The controller may have gone on since the status was patched, so this one is bound to no state; it is harmless twice.
-        (Some(spec), _) => patch(api, &name, false, spec, deadline).await,
-        (None, Some(after)) => Ok(after),
-        (None, None) => Ok(rollout.clone()),
-    }
+    Ok(())
 }
 
 /// The patch under the condition that the object is still as it was read.

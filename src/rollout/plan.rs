@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Rollout;
 use super::api::RolloutStatus;
@@ -68,18 +68,10 @@ impl std::fmt::Display for Operation {
 /// Merge patches that carry out an operation. At least one is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Patches {
-    /// For `rollouts/status`.
+    /// For `rollouts/status`, after the one for the Rollout itself.
     pub status: Option<Value>,
-    /// For the Rollout itself, after the one for the status.
+    /// For the Rollout itself.
     pub spec: Option<Value>,
-}
-
-impl Patches {
-    /// Both in one, for controllers before 0.10, whose resource has no status subresource.
-    pub fn whole(&self) -> Value {
-        let parts = self.spec.iter().chain(&self.status).filter_map(Value::as_object);
-        Value::Object(parts.flat_map(|part| part.clone().into_iter()).collect::<Map<_, _>>())
-    }
 }
 
 /// Why an operation is not carried out.
@@ -170,13 +162,14 @@ fn promote_full(rollout: &Rollout, state: &State) -> Result<Patches, Refusal> {
 }
 
 fn abort(state: &State) -> Result<Patches, Refusal> {
-    if state.aborted {
-        return already("its update is aborted");
-    }
+    // Asked first: the controller needs a moment to drop the mark of an abort that came after the end.
     if !state.in_flight {
         // What is fully promoted has nothing to abort; the controller would drop the mark.
         let instead = (!state.stable_hash.is_empty()).then_some("bring the earlier template back to undo it");
         return impossible(&nothing_in_flight(state).to_string(), instead);
+    }
+    if state.aborted {
+        return already("its update is aborted");
     }
     if state.promoting_fully {
         return impossible(

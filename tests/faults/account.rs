@@ -1,8 +1,10 @@
 //! The ServiceAccount that the chart makes for one check, with the Roles that it binds to it.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
@@ -13,12 +15,13 @@ use super::world::{Environment, World};
 /// The chart's name for what it makes.
 const NAME: &str = "proofs";
 
-/// One verb on one resource, in a namespace or (`None`) in the whole cluster.
+/// One verb on one resource or (`name`) one object, in a namespace or (`None`) in the whole cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Right {
     pub(crate) namespace: Option<String>,
     pub(crate) group: String,
     pub(crate) resource: String,
+    pub(crate) name: Option<String>,
     pub(crate) verb: String,
 }
 
@@ -38,7 +41,11 @@ impl Right {
 pub(crate) struct Account<'w> {
     world: &'w World,
     release: String,
+    /// As whom the API server knows it.
+    user: String,
     roles: Vec<Value>,
+    /// What was taken away last.
+    taken: RefCell<Option<Right>>,
     environment: Environment,
     folder: tempfile::TempDir,
 }
@@ -55,7 +62,9 @@ impl<'w> Account<'w> {
         let release = format!("trial-{what}-{check}");
         let rendered = render(world, check, &release, given, false, more)?;
         let (environment, folder) = (Environment::new(), tempfile::tempdir()?);
-        let mut account = Self { world, release, roles: Vec::new(), environment, folder };
+        let user = format!("system:serviceaccount:{release}:{NAME}-{check}");
+        let taken = RefCell::default();
+        let mut account = Self { world, release, user, roles: Vec::new(), taken, environment, folder };
         let namespaces = std::iter::once(account.release.as_str()).chain(given);
         let made = namespaces.map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
@@ -63,6 +72,9 @@ impl<'w> Account<'w> {
         world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": made.collect::<Vec<_>>()}))?;
         world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": of_account.collect::<Vec<_>>()}))?;
         account.roles = roles(rendered);
+        for right in account.rights() {
+            account.until_allowed(&right, true)?;
+        }
         let token =
             world.kubectl(&["create", "token", &format!("{NAME}-{check}"), "-n", &account.release, "--duration=2h"])?;
         let kubeconfig = account.folder.path().join("kubeconfig");
@@ -83,7 +95,7 @@ impl<'w> Account<'w> {
         rights(&self.roles)
     }
 
-    /// Takes one right away, and gives back what was taken before.
+    /// Takes one right away, and gives back what was taken before. From then on the API server answers so.
     pub(crate) fn without(&self, right: &Right) -> Result<(), Failed> {
         for role in &self.roles {
             let mut fewer = role.clone();
@@ -101,7 +113,49 @@ impl<'w> Account<'w> {
             }
             self.patch(&fewer)?;
         }
-        Ok(())
+        self.until_allowed(right, false)?;
+        match self.taken.replace(Some(right.clone())) {
+            Some(before) if before != *right => self.until_allowed(&before, true),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the API server allows a right, or does no more: it decides by a cache of the Roles, which learns of a change only
+    /// after the change was answered.
+    fn until_allowed(&self, right: &Right, expected: bool) -> Result<(), Failed> {
+        let api: Api<SubjectAccessReview> = Api::all(self.world.cluster().client());
+        let review = self.review(right);
+        let may = if expected { "may" } else { "may not" };
+        self.world.poll(&format!("the answer that {} {may} {}", self.user, right.named()), async || {
+            let answer = api.create(&PostParams::default(), &review).await?;
+            let status = answer.status.ok_or("a review without a status")?;
+            let why = status.reason.unwrap_or_default();
+            if status.allowed == expected { Ok(()) } else { Err(format!("allowed: {}; {why}", status.allowed).into()) }
+        })
+    }
+
+    /// The question whether the account has a right.
+    fn review(&self, right: &Right) -> SubjectAccessReview {
+        let (resource, subresource) = match right.resource.split_once('/') {
+            Some((resource, sub)) => (resource, Some(sub.to_owned())),
+            None => (right.resource.as_str(), None),
+        };
+        SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: Some(self.user.clone()),
+                resource_attributes: Some(ResourceAttributes {
+                    namespace: right.namespace.clone(),
+                    group: Some(right.group.clone()),
+                    resource: Some(resource.to_owned()),
+                    subresource,
+                    name: right.name.clone(),
+                    verb: Some(right.verb.clone()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        }
     }
 
     fn patch(&self, role: &Value) -> Result<(), Failed> {
@@ -191,7 +245,8 @@ fn rights(roles: &[Value]) -> Vec<Right> {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             for verb in rule["verbs"].as_array().into_iter().flatten() {
                 let (group, resource) = (text(&rule["apiGroups"][0]), text(&rule["resources"][0]));
-                let right = Right { namespace: namespace.clone(), group, resource, verb: text(verb) };
+                let name = rule["resourceNames"][0].as_str().map(str::to_owned);
+                let right = Right { namespace: namespace.clone(), group, resource, name, verb: text(verb) };
                 if !rights.contains(&right) {
                     rights.push(right);
                 }

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use self::ground::{Ground, KEY, beside_others, by_itself};
 use super::world::World;
 
-/// Options that end a wait which would be in vain for longer than a trial has to show it.
+/// Options that end a wait which would be in vain for longer than a trial has to show it, where nothing has to happen before.
 const SHORT: [&str; 2] = ["--step-timeout", "5s"];
+/// The same where stages have to be reached before, or something has to be said meanwhile, on a busy machine.
+const AMPLE: [&str; 2] = ["--step-timeout", "20s"];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
@@ -114,8 +116,8 @@ fn node_pool_with_a_taint(ground: &Ground) -> Result<(), Failed> {
 }
 
 fn node_class_missing(ground: &Ground) -> Result<(), Failed> {
-    ground.pool(|pool| pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] = json!("nobody"))?;
-    fails(ground, &SHORT, "scale-up triggered", &["NodePool trial-node-class-missing is not ready"])
+    ground.unready_pool(|pool| pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] = json!("nobody"))?;
+    fails(ground, &AMPLE, "scale-up triggered", &["NodePool trial-node-class-missing is not ready"])
 }
 
 fn instance_type_not_allowed(ground: &Ground) -> Result<(), Failed> {
@@ -161,7 +163,7 @@ fn without_karpenter(
     words: &[&str],
 ) -> Result<(), Failed> {
     let _stopped = ground.world.stopped("karpenter")?;
-    let running = ground.started(&["--step-timeout", "20s"])?;
+    let running = ground.started(&AMPLE)?;
     let meddled = meddle();
     let report = running.finish()?;
     meddled?;
@@ -221,15 +223,15 @@ fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
     let taint = json!([{"key": "trial/agent-not-ready", "effect": "NoSchedule"}]);
     ground.pool(|pool| pool["spec"]["template"]["spec"]["startupTaints"] = taint)?;
     let words = ["has joined and does not become ready for pods", "StartupTaintsExist", "trial/agent-not-ready"];
-    // Long enough for the registration on a busy machine.
-    fails(ground, &["--step-timeout", "15s"], "node ready", &words)
+    // Karpenter tells of the taint some time after the registration.
+    fails(ground, &["--step-timeout", "45s"], "node ready", &words)
 }
 
 /// A pod that is bound to a node whose kubelet is away cannot go; the kubelets come back while the check cleans up.
 fn kubelets_stay_silent(ground: &Ground) -> Result<(), Failed> {
     ground.pool(|_| {})?;
     let stopped = ground.world.stopped("kwok")?;
-    let mut running = ground.started(&SHORT)?;
+    let mut running = ground.started(&AMPLE)?;
     running.until("node ready")?;
     drop(stopped);
     let report = running.finish()?;

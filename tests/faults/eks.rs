@@ -152,18 +152,18 @@ async fn namespaces(client: &Client) -> Result<Vec<String>, Failed> {
     Ok(list.into_iter().filter_map(|namespace| namespace.metadata.name).collect())
 }
 
-/// The door takes tokens of three seconds, and the program renews them after one: requests go on being let in long after the first
+/// The door takes tokens of eight seconds, and the program renews them after two: requests go on being let in long after the first
 /// token has ended, and a watch that began with that one still sees what happens.
 fn renewed(world: &World) -> Result<(), Failed> {
-    let scene = Scene::new(world, &[ROLE], Duration::from_secs(3))?;
+    let scene = Scene::new(world, &[ROLE], Duration::from_secs(8))?;
     let watched = world.wait(async {
         let Connected { client, .. } =
-            connect_renewing(&scene.target(), Duration::from_secs(1)).await.map_err(|error| error.to_string())?;
+            connect_renewing(&scene.target(), Duration::from_secs(2)).await.map_err(|error| error.to_string())?;
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
         let only = WatchParams::default().fields("metadata.name=trial-eks-renewal");
         let watch = api.watch(&only, "0").await?;
         let mut watch = std::pin::pin!(watch);
-        for _ in 0..8 {
+        for _ in 0..12 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             namespaces(&client).await?;
         }

@@ -14,6 +14,11 @@ use super::world::{World, alone, on_whole};
 
 /// Fifty years.
 const YEARS: Duration = Duration::from_secs(50 * 365 * 86_400);
+/// Ends a wait that is in vain. It holds for the whole check, so it leaves time for the pod on a busy machine.
+const IN_VAIN: [&str; 2] = ["--timeout", "40s"];
+/// More than the answer to a request or the look at an object takes, and less than a wait.
+const AT_ONCE: Duration = Duration::from_secs(10);
+const BUCKET: &str = "bucket";
 const FIRST: &str = "first line in the bucket";
 const ALL: &str = "all lines in the bucket";
 /// As many bytes as an object may have.
@@ -30,7 +35,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         }),
         alone(world, "fluent::shipper_stopped", |world| {
             let _stopped = world.stopped("otel-collector")?;
-            let report = run::test(&world.environment(), &["fluent", "--timeout", "15s"])?;
+            // Nothing else goes on meanwhile, so the pod takes less.
+            let report = run::test(&world.environment(), &["fluent", "--timeout", "30s"])?;
             report.expect(1, "failed", Some(FIRST), &["object under s3://kubernetes-logs/logs/", "shipper"])
         }),
         alone(world, "fluent::server_restarted_in_the_middle", |world| {
@@ -41,13 +47,13 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         }),
         on_whole(world, "fluent::another_bucket", |world| {
             let place = Place::new(world, "another-bucket")?;
-            let report = place.start(world, &["--timeout", "8s"])?.finish()?;
+            let report = place.start(world, &IN_VAIN)?.finish()?;
             report.expect(1, "failed", Some(FIRST), &["no object under s3://another-bucket/logs/"])
         }),
         on_whole(world, "fluent::only_older_objects", |world| {
             let place = Place::new(world, "older-objects")?;
             place.put_with("logs/old.txt", |file| file.set_modified(SystemTime::UNIX_EPOCH + YEARS))?;
-            let report = place.start(world, &["--timeout", "8s"])?.finish()?;
+            let report = place.start(world, &IN_VAIN)?.finish()?;
             let words = ["no new object under s3://older-objects/logs/", "logs/old.txt", "older than the run"];
             report.expect(1, "failed", Some(FIRST), &words)
         }),
@@ -62,12 +68,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         on_whole(world, "fluent::line_truncated_ends_at_once", |world| {
             let report = shipped(world, "line-truncated", |nonce| lines(nonce, None).replacen("..end", "", 1))?;
             report.expect(1, "failed", Some(ALL), &["1 truncated line,", "logs/shipped.txt"])?;
-            let took = report.check()["durationMs"].as_u64().unwrap_or(u64::MAX);
-            if took < 8_000 {
-                Ok(())
-            } else {
-                Err(format!("it waited {took} ms although nothing makes a line whole").into())
-            }
+            report.expect_within(ALL, AT_ONCE)
         }),
         on_whole(world, "fluent::lines_doubled_are_told_and_refused_on_demand", lines_doubled),
         on_whole(world, "fluent::forbidden", |world| {
@@ -90,7 +91,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             let nowhere = format!("http://{}:9", world.cluster().node_address());
             let environment = world.environment_with(&[("AWS_ENDPOINT_URL_S3", &nowhere)]);
             let report = run::test(&environment, &["fluent", "--step-timeout", "2s"])?;
-            report.expect(3, "inconclusive", Some("bucket"), &["Connection refused", "\"origin\":\"outside\""])
+            report.expect(3, "inconclusive", Some(BUCKET), &["Connection refused", "\"origin\":\"outside\""])
         }),
         on_whole(world, "fluent::objects_of_a_gibibyte_take_little_memory", gibibyte),
     ]
@@ -115,9 +116,8 @@ fn refused(
     words: &[&str],
 ) -> Result<(), Failed> {
     let report = run::test(&world.environment_with(other), &["fluent"])?;
-    report.expect(code, verdict, Some("bucket"), words)?;
-    let took = report.check()["durationMs"].as_u64().unwrap_or(u64::MAX);
-    if took < 5_000 { Ok(()) } else { Err(format!("it waited {took} ms although the answer is final").into()) }
+    report.expect(code, verdict, Some(BUCKET), words)?;
+    report.expect_within(BUCKET, AT_ONCE)
 }
 
 /// A bucket that no shipper writes to; on the server a bucket is a folder, and an object a file.
@@ -167,7 +167,7 @@ impl Drop for Place {
 /// A run whose lines are shipped by the trial, as `content` makes them of the run's nonce.
 fn shipped(world: &World, bucket: &'static str, content: impl FnOnce(&str) -> String) -> Result<Report, Failed> {
     let place = Place::new(world, bucket)?;
-    let mut running = place.start(world, &["--timeout", "12s"])?;
+    let mut running = place.start(world, &IN_VAIN)?;
     running.until("lines written")?;
     let nonce = nonce(world, &running)?;
     place.put("logs/shipped.txt", content(&nonce).as_bytes())?;
@@ -191,7 +191,7 @@ fn lines_doubled(world: &World) -> Result<(), Failed> {
     for (allowed, bucket) in [("true", "doubled-told"), ("false", "doubled-refused")] {
         let place = Place::new(world, bucket)?;
         let allow = format!("fluent.allowDoubled={allowed}");
-        let mut running = place.start(world, &["--timeout", "12s", "--set", &allow])?;
+        let mut running = place.start(world, &[&IN_VAIN[..], &["--set", &allow]].concat())?;
         running.until("lines written")?;
         let lines = lines(&nonce(world, &running)?, None);
         place.put("logs/shipped.txt", lines.repeat(2).as_bytes())?;

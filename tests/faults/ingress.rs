@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::run;
 use super::world::{World, alone, on_whole};
 
 /// A record of somebody else: of the addresses for documentation (<https://www.rfc-editor.org/rfc/rfc5737>).
 const ELSEWHERE: &str = "192.0.2.7";
+/// What the back end of another run is known by.
+const NONCE_OF_ANOTHER: &str = "somebody-else";
+/// Ends a wait that is in vain. It holds for each step, so it leaves time for the pod on a busy machine.
+const IN_VAIN: [&str; 2] = ["--step-timeout", "20s"];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -30,12 +35,12 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         }),
         alone(world, "ingress::controller_stopped", |world| {
             let _stopped = world.stopped("traefik")?;
-            let report = run::test(&world.environment(), &["ingress", "--step-timeout", "5s"])?;
+            let report = run::test(&world.environment(), &[&["ingress"], &IN_VAIN[..]].concat())?;
             report.expect(1, "failed", Some("load balancer address"), &["no address", "traefik"])
         }),
         alone(world, "ingress::external_dns_stopped", |world| {
             let _stopped = world.stopped("external-dns")?;
-            let report = run::test(&world.environment(), &["ingress", "--step-timeout", "5s"])?;
+            let report = run::test(&world.environment(), &[&["ingress"], &IN_VAIN[..]].concat())?;
             let (server, zone) = (world.cluster().dns_server().to_string(), world.cluster().zone());
             let words = ["NXDOMAIN", &server, &format!("in zone {zone}"), "external-dns", "only the name is broken"];
             report.expect(1, "failed", Some("dns record"), &words)
@@ -44,7 +49,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         on_whole(world, "ingress::another_back_end_answers_200", another_back_end),
         on_whole(world, "ingress::back_end_cannot_be_pulled", |world| {
             let environment = world.environment_with(&[("KIBERTAS_IMAGE", "kibertas.invalid/nothing:here")]);
-            let report = run::test(&environment, &["ingress", "--step-timeout", "15s"])?;
+            let report = run::test(&environment, &[&["ingress"], &IN_VAIN[..]].concat())?;
             report.expect(1, "failed", Some("back end ready"), &["kibertas.invalid/nothing:here", "pull"])
         }),
     ]
@@ -58,9 +63,9 @@ fn record_of_somebody_else(world: &World) -> Result<(), Failed> {
         "external-dns.alpha.kubernetes.io/target": ELSEWHERE,
     });
     let bystander = Bystander::create(world, "taken", "unused.invalid", &annotations)?;
-    world.wait(resolves_to(world, &host, ELSEWHERE))?;
+    until_it_leads_to(world, &host, ELSEWHERE)?;
     let environment = world.environment_with(&[("KIBERTAS_INGRESS_ZONE", ""), ("EXTERNAL_HOSTNAME", &host)]);
-    let report = run::test(&environment, &["ingress", "--step-timeout", "8s"])?;
+    let report = run::test(&environment, &[&["ingress"], &IN_VAIN[..]].concat())?;
     let node = world.cluster().node_address().to_string();
     let owner = format!("ingress/{}/web", bystander.namespace);
     report.expect(1, "failed", Some("dns record"), &[ELSEWHERE, &node, &owner])
@@ -71,9 +76,9 @@ fn another_back_end(world: &World) -> Result<(), Failed> {
     let host = format!("shared.{}", world.cluster().zone());
     let annotations = json!({"traefik.ingress.kubernetes.io/router.priority": "100000"});
     let bystander = Bystander::create(world, "shared", &host, &annotations)?;
-    bystander.serve(world)?;
+    bystander.serve(&host)?;
     let environment = world.environment_with(&[("KIBERTAS_INGRESS_ZONE", ""), ("EXTERNAL_HOSTNAME", &host)]);
-    let report = run::test(&environment, &["ingress", "--no-dns-check", "--step-timeout", "8s"])?;
+    let report = run::test(&environment, &[&["ingress", "--no-dns-check"], &IN_VAIN[..]].concat())?;
     report.expect(
         1,
         "failed",
@@ -102,13 +107,13 @@ impl<'w> Bystander<'w> {
         Ok(bystander)
     }
 
-    /// Gives it a back end that answers everything, and waits until it does.
-    fn serve(&self, world: &World) -> Result<(), Failed> {
+    /// Gives it a back end that answers everything, and waits until it does so for the host, through the controller.
+    fn serve(&self, host: &str) -> Result<(), Failed> {
         let labels = json!({"app": "web"});
-        let environment = world.environment();
+        let environment = self.world.environment();
         let image = environment.iter().find(|(name, _)| *name == "KIBERTAS_IMAGE").map(|(_, image)| image);
         let container = json!({"name": "web", "image": image, "args": ["probe", "http"],
-                               "env": [{"name": kibertas::probe::NONCE_ENV, "value": "somebody-else"}]});
+                               "env": [{"name": kibertas::probe::NONCE_ENV, "value": NONCE_OF_ANOTHER}]});
         self.apply(&[
             json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": self.namespace},
                    "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}}),
@@ -117,8 +122,17 @@ impl<'w> Bystander<'w> {
                    "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}),
         ])?;
         let wait = ["wait", "-n", &self.namespace, "pod/web", "--for=condition=Ready", "--timeout=60s"];
-        world.kubectl(&wait)?;
-        Ok(())
+        self.world.kubectl(&wait)?;
+        // The controller learns of a Ready pod by itself, and loads its rules some time after that.
+        let node = self.world.cluster().node_address();
+        self.world.poll(&format!("{NONCE_OF_ANOTHER} to answer at {node} for {host}"), async || {
+            let mut stream = TcpStream::connect((node, 80)).await?;
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            if answer.contains(NONCE_OF_ANOTHER) { Ok(()) } else { Err(answer.into()) }
+        })
     }
 
     fn apply(&self, items: &[Value]) -> Result<(), Failed> {
@@ -136,16 +150,14 @@ impl Drop for Bystander<'_> {
 }
 
 /// Waits until the cluster's DNS server tells this address.
-async fn resolves_to(world: &World, host: &str, address: &str) -> Result<(), Failed> {
+fn until_it_leads_to(world: &World, host: &str, address: &str) -> Result<(), Failed> {
     let address: IpAddr = address.parse()?;
     let name = kibertas::dns::name(host).ok_or("no DNS name")?;
     let servers = [world.cluster().dns_server()];
-    let told = async {
-        while !kibertas::dns::resolve::addresses_of(&servers, &name).await.is_ok_and(|all| all.contains(&address)) {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+    world.poll(&format!("{host} to lead to {address}"), async || {
+        match kibertas::dns::resolve::addresses_of(&servers, &name).await {
+            Ok(all) if all.contains(&address) => Ok(()),
+            other => Err(format!("{other:?}").into()),
         }
-    };
-    tokio::time::timeout(Duration::from_secs(30), told)
-        .await
-        .map_err(|_| format!("{host} does not lead to {address}").into())
+    })
 }

@@ -1,6 +1,6 @@
 //! Signals at every step: SIGTERM leaves nothing, and after SIGKILL a sweep leaves nothing and touches nothing of others.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::json;
@@ -92,14 +92,21 @@ fn sigterm(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {left}").into()) }
 }
 
-fn sigkill(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
-    // Like ours, but not ours: a release of the chart, and another tool's namespace.
+/// Makes what is like ours, but not ours: a release of the chart, and another tool's namespace. Once, since the trials go on side by side,
+/// and of two that create the same object one fails.
+fn bystanders(world: &World) -> Result<(), Failed> {
+    static MADE: OnceLock<Result<(), String>> = OnceLock::new();
     let bystander = |name: &str, labels: serde_json::Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
         bystander("bystander-release", json!({"app.kubernetes.io/managed-by": "kibertas-rs"})),
         bystander("bystander-other", json!({"app.kubernetes.io/managed-by": "other", "kibertas.dev/run": "abc"})),
     ]});
-    world.apply(&objects)?;
+    let made = MADE.get_or_init(|| world.apply(&objects).map_err(|error| error.with_causes()));
+    made.clone().map_err(Failed::from)
+}
+
+fn sigkill(world: &World, args: &[&str], step: &str) -> Result<(), Failed> {
+    bystanders(world)?;
     let mut running = run::start(&world.environment(), args)?;
     running.until(step)?;
     running.signal("KILL")?;

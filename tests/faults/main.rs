@@ -39,7 +39,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    libtest_mimic::run(&arguments, trials(&world)).exit_code()
+    let trials = trials(&world);
+    let needs_another = |trial: &Trial| targets::is_one(trial) && !arguments.is_filtered_out(trial);
+    if !arguments.list && trials.iter().any(needs_another) {
+        // Now, because that keeps the whole machine busy, which trials that go by the clock would feel. Those that need it tell why it
+        // is not there.
+        let _told_by_trials = world.beside();
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {

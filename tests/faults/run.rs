@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 use serde_json::Value;
@@ -138,11 +139,25 @@ impl Report {
         Ok(())
     }
 
+    /// What is told of a step of the one check; null where it has none of this name.
+    pub(crate) fn step(&self, name: &str) -> &Value {
+        let mut steps = self.check()["steps"].as_array().into_iter().flatten();
+        steps.find(|step| step["name"] == name).unwrap_or(&Value::Null)
+    }
+
     /// What a step of the one check has recorded.
     pub(crate) fn evidence(&self, step: &str, key: &str) -> &Value {
-        let steps = self.check()["steps"].as_array();
-        let step = steps.into_iter().flatten().find(|one| one["name"] == step);
-        step.map_or(&Value::Null, |step| &step["evidence"][key])
+        &self.step(step)["evidence"][key]
+    }
+
+    /// Demands that a step was over within `limit`, since to wait there would have been in vain. The steps before it do not count: they
+    /// take as long as the machine is busy.
+    pub(crate) fn expect_within(&self, step: &str, limit: Duration) -> Result<(), Failed> {
+        let took = self.step(step)["durationMs"].as_u64().ok_or_else(|| format!("no duration of the step {step:?}"))?;
+        if u128::from(took) < limit.as_millis() {
+            return Ok(());
+        }
+        Err(format!("the step {step:?} waited {took} ms although nothing could change any more").into())
     }
 
     /// Demands a pass that left nothing behind.

@@ -26,6 +26,11 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     ]
 }
 
+/// Whether a trial is one of these, which all need the second cluster.
+pub(crate) fn is_one(trial: &Trial) -> bool {
+    trial.name().starts_with("targets::")
+}
+
 /// A folder with a kubeconfig.
 struct Clusters {
     folder: tempfile::TempDir,

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use test_cluster::{ADD_ONS, Blocking, Profile};
@@ -15,6 +16,11 @@ const NAME: &str = "KIBERTAS_TEST_CLUSTER";
 /// What a second cluster needs, for trials of several.
 const BESIDE: &[&str] =
     &["cert-manager-controller", "cert-manager-webhook", "cert-manager-cainjector", "argo-rollouts"];
+
+/// How long a trial waits for what it stands on. Far more than that takes, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Variables for the program.
 pub(crate) type Environment = Vec<(&'static str, String)>;
@@ -43,7 +49,28 @@ impl World {
         Ok(Self { cluster, environment, turns: Turns::default(), beside: OnceLock::new() })
     }
 
-    /// A second cluster, small, that nobody breaks. The first trial that needs it brings it up.
+    /// Asks until the answer is `Ok`, for what is told to nobody who watches. An error is why it is not so yet.
+    pub(crate) fn poll<T>(&self, expected: &str, mut ask: impl AsyncFnMut() -> Result<T, Failed>) -> Result<T, Failed> {
+        let mut seen = Failed::without_message();
+        let asked = self.wait(async {
+            let asked = async {
+                loop {
+                    match ask().await {
+                        Ok(answer) => return answer,
+                        Err(why) => seen = why,
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, asked).await
+        });
+        asked.map_err(|_elapsed| {
+            let seen = seen.message().unwrap_or("no answer");
+            format!("waited {} s for {expected}: {seen}", PATIENCE.as_secs()).into()
+        })
+    }
+
+    /// A second cluster, small, that nobody breaks. The first who needs it brings it up.
     pub(crate) fn beside(&self) -> Result<&Blocking, Failed> {
         let up = || Blocking::up(&format!("{}-beside", name()), Profile::Core, BESIDE);
         let beside = self.beside.get_or_init(|| up().map_err(|error| error.with_causes()));

@@ -31,7 +31,6 @@ const SCENARIOS: &[Scenario] = &[
     canary("undo-when-healthy", &[&["promote", "--full"], &["undo"]], "Paused"),
     canary("undo-to-revision", &[&["promote", "--full"], &["undo", "--to-revision=1"]], "Paused"),
     canary("pause", &[&["promote", "--full"], &["pause"]], "Paused"),
-    canary("pause-and-promote", &[&["pause"], &["promote"]], "Paused"),
     canary("restart", &[&["promote", "--full"], &["restart"]], "Healthy"),
     Scenario { name: "blue-green-promote", strategy: Strategy::BlueGreen, commands: &[&["promote"]], phase: "Healthy" },
     Scenario { name: "blue-green-abort", strategy: Strategy::BlueGreen, commands: &[&["abort"]], phase: "Degraded" },
@@ -80,10 +79,9 @@ fn settle(world: &World, room: &Room<'_>, verb: &str) -> Result<(), Failed> {
         "abort" => is("Degraded")(rollout),
         "restart" => rollout["status"]["restartedAt"] == rollout["spec"]["restartAt"] && is("Healthy")(rollout),
         _ => {
-            let unpausing =
-                rollout["status"]["controllerPause"] == true && rollout["status"]["pauseConditions"].is_null();
-            !unpausing
-                && (is("Paused")(rollout) || (is("Healthy")(rollout) && rollout["status"]["promoteFull"].is_null()))
+            let status = &rollout["status"];
+            let unpausing = status["controllerPause"] == true && status["pauseConditions"].is_null();
+            !unpausing && status["promoteFull"].is_null() && (is("Paused")(rollout) || is("Healthy")(rollout))
         }
     };
     // At a pause already, where the command was to leave it: the controller needs a moment to see even that.
@@ -91,17 +89,39 @@ fn settle(world: &World, room: &Room<'_>, verb: &str) -> Result<(), Failed> {
     world.until(&room.namespace, "web", "settled", settled).map(drop)
 }
 
-/// The Rollout once its controller writes nothing any more.
+/// The Rollout once nothing is on its way any more: neither its pods, nor what its controllers say of them.
 fn quiet(world: &World, room: &Room<'_>, mut last: Value) -> Result<Value, Failed> {
-    for _ in 0..30 {
+    for _ in 0..60 {
         world.pause(std::time::Duration::from_secs(1));
         let now = world.get(&room.namespace, "rollout", "web")?;
-        if now["metadata"]["resourceVersion"] == last["metadata"]["resourceVersion"] {
+        let sets = world.kubectl(&["get", "replicasets", "-n", &room.namespace, "-o", "json"])?;
+        let sets: Value = serde_json::from_str(&sets)?;
+        if now["metadata"]["resourceVersion"] == last["metadata"]["resourceVersion"] && at_rest(&now, &sets["items"]) {
             return Ok(now);
         }
         last = now;
     }
-    Err(format!("{}/web does not come to rest", room.namespace).into())
+    Err(format!("{}/web does not come to rest: {:#}", room.namespace, last["status"]).into())
+}
+
+/// Whether every `ReplicaSet` has the pods that it should have, and the Rollout knows of all of them.
+fn at_rest(rollout: &Value, sets: &Value) -> bool {
+    let sets: Vec<&Value> = sets.as_array().into_iter().flatten().collect();
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    let settled = |set: &&Value| {
+        let (wanted, status) = (number(&set["spec"]["replicas"]), &set["status"]);
+        status["observedGeneration"] == set["metadata"]["generation"]
+            && number(&status["replicas"]) == wanted
+            && number(&status["availableReplicas"]) == wanted
+    };
+    let hash = &rollout["status"]["currentPodHash"];
+    let count = |sets: &mut dyn Iterator<Item = &&Value>| -> i64 {
+        sets.map(|set| number(&set["status"]["replicas"])).sum()
+    };
+    let updated = |set: &&&Value| set["metadata"]["labels"]["rollouts-pod-template-hash"] == *hash;
+    sets.iter().all(settled)
+        && number(&rollout["status"]["replicas"]) == count(&mut sets.iter())
+        && number(&rollout["status"]["updatedReplicas"]) == count(&mut sets.iter().filter(updated))
 }
 
 /// Without what time alone makes different. Conditions are a map by type, and the controller moves one to the end

@@ -19,7 +19,9 @@ pub(crate) fn rollout(namespace: &str, name: &str, version: &str, strategy: Stra
     let strategy = match strategy {
         Strategy::Canary => json!({"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": [
             {"setWeight": 50}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]}}),
-        Strategy::BlueGreen => json!({"blueGreen": {"activeService": name, "autoPromotionEnabled": false}}),
+        // The pods of the other template stay for longer than a trial takes, so that its end can be compared at any time.
+        Strategy::BlueGreen => json!({"blueGreen": {"activeService": name, "autoPromotionEnabled": false,
+            "scaleDownDelaySeconds": 3600, "abortScaleDownDelaySeconds": 3600}}),
     };
     json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
         "metadata": {"name": name, "namespace": namespace, "labels": {"trial": "yes"}},
@@ -66,6 +68,12 @@ impl Room<'_> {
     pub(crate) fn paused(&self, names: &[&str], strategy: Strategy) -> Result<(), Failed> {
         self.healthy(names, strategy)?;
         self.update(names, "v2", strategy)?;
-        names.iter().try_for_each(|name| self.world.until(&self.namespace, name, "Paused", is("Paused")).map(drop))
+        // The controller tells the phase first, the condition in a second write.
+        let paused = |rollout: &Value| {
+            let conditions = rollout["status"]["conditions"].as_array();
+            is("Paused")(rollout)
+                && conditions.into_iter().flatten().any(|c| c["type"] == "Paused" && c["status"] == "True")
+        };
+        names.iter().try_for_each(|name| self.world.until(&self.namespace, name, "Paused", paused).map(drop))
     }
 }

@@ -12,6 +12,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         stopping(world, "traps::a_second_promotion_skips_no_step", double_promotion),
         trial(world, "traps::a_full_promotion_without_an_update_does_not_stick", sticking),
         trial(world, "traps::an_abort_after_the_end_is_refused", abort_after_full),
+        trial(world, "traps::a_promotion_of_what_is_paused_by_hand_as_well_is_not_lost", lost_promotion),
     ]
 }
 
@@ -69,4 +70,33 @@ fn abort_after_full(world: &World) -> Result<(), Failed> {
     world.plugin(&["abort", "web", "-n", ns])?.expect(0, &["aborted"])?;
     world.until(ns, "web", "still Healthy", is("Healthy"))?;
     world.ours(&["abort", "web", "-n", ns])?.expect(1, &["no update is in flight", "bring the earlier template back"])
+}
+
+/// The plugin ends the step's pause, then the one by hand. A controller that looks in between begins the step's pause again.
+fn lost_promotion(world: &World) -> Result<(), Failed> {
+    let (plugin, ours) = (Room::new(world, "by-hand-plugin")?, Room::new(world, "by-hand-ours")?);
+    for room in [&plugin, &ours] {
+        room.paused(&["web"], Strategy::Canary)?;
+        world.plugin(&["pause", "web", "-n", &room.namespace])?.expect(0, &["paused"])?;
+        world.until(&room.namespace, "web", "paused by hand", |rollout| {
+            is("Paused")(rollout) && rollout["spec"]["paused"] == true
+        })?;
+    }
+    let ns = plugin.namespace.as_str();
+    let patch = |what: &[&str]| world.kubectl(&[&["patch", "rollout", "web", "-n", ns, "--type=merge"], what].concat());
+    patch(&["--subresource=status", "-p", r#"{"status":{"pauseConditions":null}}"#])?;
+    world.until(ns, "web", "looked at", |rollout| rollout["status"]["controllerPause"].is_null())?;
+    patch(&["-p", r#"{"spec":{"paused":false}}"#])?;
+    let lost = world.until(ns, "web", "at a pause", |rollout| {
+        is("Paused")(rollout) && !rollout["status"]["pauseConditions"].is_null()
+    })?;
+    if lost["status"]["currentStepIndex"] != 1 {
+        return Err(format!("the trap is gone: {:#}", lost["status"]).into());
+    }
+    world.ours(&["promote", "web", "-n", &ours.namespace])?.expect(0, &[])?;
+    world
+        .until(&ours.namespace, "web", "at its second pause", |rollout| {
+            is("Paused")(rollout) && rollout["status"]["currentStepIndex"] == 3
+        })
+        .map(drop)
 }

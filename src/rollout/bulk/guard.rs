@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::rollout::basis::Basis;
 use crate::rollout::history::Revision;
 use crate::rollout::plan::{Operation, Refusal, plan};
 use crate::rollout::status::{Phase, State};
@@ -28,7 +29,7 @@ impl Task {
         }
     }
 
-    fn promotes(self) -> bool {
+    pub(super) fn promotes(self) -> bool {
         matches!(self, Self::Operate(Operation::PromoteStep | Operation::PromoteFull))
     }
 }
@@ -69,6 +70,8 @@ pub struct Planned {
     pub images: Vec<String>,
     /// How it stands.
     pub state: State,
+    /// What it must still be when it is patched.
+    pub basis: Basis,
     /// What becomes of it.
     pub decision: Decision,
 }
@@ -107,8 +110,7 @@ pub fn decide(task: Task, rollout: &Rollout, include: Include, revisions: Vec<Re
             }
             return Decision::Act { retry_first: true, waits_for: None, revision: None };
         }
-        if state.phase == Phase::Degraded && !include.degraded {
-            let text = format!("it is Degraded ({}): --include degraded promotes it nevertheless", state.message);
+        if let Some(text) = degraded(&state, include) {
             return Decision::Skip(text);
         }
     }
@@ -126,6 +128,12 @@ pub fn decide(task: Task, rollout: &Rollout, include: Include, revisions: Vec<Re
         Err(Refusal::Already(text)) => Decision::Done(text),
         Err(refusal @ Refusal::Impossible { .. }) => Decision::Skip(refusal.to_string()),
     }
+}
+
+/// Why a Rollout in this state is not promoted unless somebody says so.
+pub(super) fn degraded(state: &State, include: Include) -> Option<String> {
+    (state.phase == Phase::Degraded && !include.degraded)
+        .then(|| format!("it is Degraded ({}): --include degraded promotes it nevertheless", state.message))
 }
 
 /// The images of the template that a Rollout should have.

@@ -24,10 +24,11 @@ pub use self::guard::{Decision, Include, Planned, Tally, Task, decide};
 pub use self::outcome::{Deed, Outcome};
 pub use self::selection::{Selected, Selection};
 
+use super::basis::Basis;
 use super::goal::Goal;
 use super::history;
 use super::operation::{Effect, OperationError, perform_seen};
-use super::plan::Operation;
+use super::plan::{Operation, Refusal};
 use super::status::State;
 use super::{Rollout, bulk};
 use crate::clock;
@@ -87,8 +88,8 @@ impl Bulk {
                 Task::Operate(_) => Vec::new(),
             };
             let decision = decide(self.task, &rollout, self.options.include, revisions);
-            let images = guard::images(&rollout);
-            Ok(Some(Planned { key: key.clone(), images, state: State::of(&rollout), decision }))
+            let (images, basis) = (guard::images(&rollout), Basis::of(&rollout));
+            Ok(Some(Planned { key: key.clone(), images, state: State::of(&rollout), basis, decision }))
         };
         let planned = futures::stream::iter(keys).map(one).buffered(READS).collect::<Vec<_>>().await;
         planned.into_iter().filter_map(Result::transpose).collect()
@@ -182,22 +183,47 @@ impl Bulk {
         };
         let key = &planned.key;
         let api: Api<Rollout> = Api::namespaced(self.client.clone(), &key.namespace);
-        let operate = async |operation: Operation, floor: Option<u64>| {
-            let look = async |stale: Option<&str>| self.judgeable(key, operation, stale, floor, deadline).await;
-            perform_seen(&api, operation, deadline, look).await
+        let operate = async |operation: Operation, basis: Basis, floor: Option<u64>| {
+            let look = async |stale: Option<&str>| {
+                let rollout = self.judgeable(key, operation, stale, floor, deadline).await?;
+                self.guarded(operation, rollout)
+            };
+            // A pause and a restart are of the Rollout, whatever its template is by now.
+            let basis = (!matches!(operation, Operation::Pause | Operation::Restart { .. })).then_some(basis);
+            perform_seen(&api, operation, basis, deadline, look).await
         };
+        let mut basis = planned.basis.clone();
         let mut floor = None;
-        if retry_first && let Effect::Patched(retried) = operate(Operation::Retry, None).await? {
-            // The watch may still show the aborted state, which the next operation would be refused for.
-            floor = watching::version(&retried);
+        if retry_first {
+            if let Effect::Patched(retried) = operate(Operation::Retry, basis.clone(), None).await? {
+                // The watch may still show the aborted state, which the next operation would be refused for.
+                floor = watching::version(&retried);
+            }
+            basis = basis.at_any_step();
         }
         match (self.task, revision) {
-            (Task::Operate(operation), _) => operate(operation, floor).await,
-            (Task::Undo { .. }, Some(revision)) => match self.board.now(key) {
-                Some(rollout) => history::undo(&self.client, &rollout, revision, deadline).await,
-                None => Err(watching::gone(key)),
-            },
+            (Task::Operate(operation), _) => operate(operation, basis, floor).await,
+            (Task::Undo { .. }, Some(revision)) => {
+                let rollout = self.board.now(key).ok_or_else(|| watching::gone(key))?;
+                if let Err(overtaken) = basis.still_holds(&rollout) {
+                    return Err(OperationError::Overtaken { infinitive: self.task.infinitive(), overtaken });
+                }
+                history::undo(&self.client, &rollout, revision, deadline).await
+            }
             (Task::Undo { .. }, None) => Ok(Effect::Already("there is nothing to undo".to_owned())),
+        }
+    }
+
+    /// The guards of the plan again, as what was decided may have been decided before the controller had acted.
+    fn guarded(&self, operation: Operation, rollout: Rollout) -> Result<Rollout, OperationError> {
+        let state = State::of(&rollout);
+        // One that an earlier try has promoted is not judged again.
+        let again = Task::Operate(operation).promotes() && !state.promoting_fully;
+        match guard::degraded(&state, self.options.include) {
+            Some(reason) if again && !state.aborted => {
+                Err(OperationError::Refused { operation, refusal: Refusal::Impossible { reason, instead: None } })
+            }
+            _ => Ok(rollout),
         }
     }
 

@@ -89,26 +89,59 @@ async fn another_template_is_not_promoted_for_the_first_ones_sake() {
     let script = vec![list(&rollout("paused")), status(409, "modified"), list(&other)];
     let (effect, _) = outcome(Operation::PromoteFull, script).await;
     let error = effect.unwrap_err().to_string();
-    assert_eq!(error, "cannot promote in full: the Rollout was changed meanwhile, from template 84cbc6975c to other");
+    assert_eq!(error, "cannot promote in full: the Rollout was changed meanwhile, from template 84cbc6975c to template other; \
+                       look at it and repeat the command");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_controller_without_the_status_subresource_gets_one_patch_of_the_whole() {
-    let by_hand = rollout_with("paused", |r| r.spec.paused = true);
-    let script = vec![list(&by_hand), status(404, "404 page not found"), answer(&by_hand)];
+async fn a_controller_without_the_status_subresource_gets_it_with_the_whole() {
+    let script = vec![list(&rollout("paused")), status(404, "404 page not found"), answer(&rollout("paused"))];
     let (effect, patches) = outcome(Operation::PromoteFull, script).await;
     assert!(matches!(effect, Ok(Effect::Patched(_))), "{effect:?}");
-    let whole =
-        r#"PATCH /web {"metadata":{"resourceVersion":"2641"},"spec":{"paused":false},"status":{"promoteFull":true}}"#;
+    let whole = r#"PATCH /web {"metadata":{"resourceVersion":"2641"},"status":{"promoteFull":true}}"#;
     assert_eq!(patches[1..], [whole]);
 }
 
+/// The other way round, a controller that looks in between begins the pause again.
 #[tokio::test(start_paused = true)]
-async fn a_pause_by_hand_is_ended_after_the_status_was_patched() {
+async fn a_pause_by_hand_is_ended_before_the_status_is_patched() {
     let by_hand = rollout_with("paused", |r| r.spec.paused = true);
-    let script = vec![list(&by_hand), answer(&by_hand), answer(&by_hand)];
-    let (_, patches) = outcome(Operation::PromoteStep, script).await;
-    assert_eq!(patches[1], r#"PATCH /web {"spec":{"paused":false}}"#);
+    let freed = rollout_with("paused", |r| r.metadata.resource_version = Some("2642".into()));
+    let script = vec![list(&by_hand), answer(&freed), answer(&freed)];
+    let (effect, patches) = outcome(Operation::PromoteStep, script).await;
+    assert!(matches!(effect, Ok(Effect::Patched(_))), "{effect:?}");
+    let expected = [
+        r#"PATCH /web {"metadata":{"resourceVersion":"2641"},"spec":{"paused":false}}"#,
+        r#"PATCH /web/status {"metadata":{"resourceVersion":"2642"},"status":{"pauseConditions":null}}"#,
+    ];
+    assert_eq!(patches, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_looks_in_between_costs_another_look() {
+    let by_hand = rollout_with("paused", |r| r.spec.paused = true);
+    let freed = rollout_with("paused", |r| r.metadata.resource_version = Some("2642".into()));
+    let touched = rollout_with("paused", |r| r.metadata.resource_version = Some("2643".into()));
+    let script = vec![list(&by_hand), answer(&freed), status(409, "modified"), list(&touched), answer(&touched)];
+    let (effect, patches) = outcome(Operation::PromoteStep, script).await;
+    assert!(matches!(effect, Ok(Effect::Patched(_))), "{effect:?}");
+    assert_eq!(patches.len(), 3);
+    assert!(patches[2].starts_with("PATCH /web/status") && patches[2].contains("2643"), "{patches:?}");
+}
+
+/// It went on by itself once it was not paused by hand any more: the first patch has had its effect.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_was_left_after_the_first_patch_is_not_skipped_twice() {
+    let by_hand = rollout_with("paused", |r| r.spec.paused = true);
+    let freed = rollout_with("paused", |r| r.metadata.resource_version = Some("2642".into()));
+    let next = rollout_with("paused", |r| {
+        r.metadata.resource_version = Some("2650".into());
+        r.status.get_or_insert_default().current_step_index = Some(3);
+    });
+    let script = vec![list(&by_hand), answer(&freed), status(409, "modified"), list(&next)];
+    let (effect, patches) = outcome(Operation::PromoteStep, script).await;
+    assert!(matches!(effect, Ok(Effect::Patched(_))), "{effect:?}");
+    assert_eq!(patches.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,6 +90,13 @@ fn aborting() {
     }
 }
 
+/// The plugin aborts what has no update; the mark stays for a moment.
+#[test]
+fn an_abort_that_came_after_the_end_is_none() {
+    let marked = rollout_with("healthy", |r| r.status.get_or_insert_default().abort = true);
+    assert!(line(Abort, &marked).starts_with("refused: no update is in flight"), "{}", line(Abort, &marked));
+}
+
 #[test]
 fn retrying() {
     assert_eq!(line(Retry, &rollout("aborted")), r#"{"status":{"abort":false}} -"#);
@@ -130,12 +137,6 @@ fn an_object_on_its_way_out_is_left_alone() {
     for operation in [PromoteStep, PromoteFull, Abort, Retry] {
         assert_eq!(line(operation, &going), "refused: it is being deleted");
     }
-}
-
-#[test]
-fn old_controllers_get_one_patch_of_the_whole() {
-    let patches = plan(PromoteFull, &rollout_with("paused", |r| r.spec.paused = true)).unwrap();
-    assert_eq!(patches.whole(), json!({"spec": {"paused": false}, "status": {"promoteFull": true}}));
 }
 
 /// What somebody pauses or restarts need not be in any state; a repeated wish changes nothing.

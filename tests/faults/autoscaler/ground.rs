@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use libtest_mimic::{Failed, Trial};
@@ -16,6 +16,10 @@ use super::super::world::{Environment, World, in_turn};
 
 /// The key of the label; its value is the trial's name, so that trials do not meet.
 pub(super) const KEY: &str = "trial";
+/// The taint of a node that has not been ready yet; the control plane takes it off some time after the node has become so.
+///
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-not-ready>
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
 /// How long a replica may take to be there, and a node to be gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,12 +69,22 @@ impl<'w> Ground<'w> {
         Ok(())
     }
 
-    /// Makes a NodePool whose nodes carry the trial's label, after `change`.
+    /// Makes a NodePool whose nodes carry the trial's label, after `change`, and waits until Karpenter calls it ready.
     pub(super) fn pool(&self, change: impl FnOnce(&mut Value)) -> Result<(), Failed> {
+        self.pool_that_is("Ready=True", change)
+    }
+
+    /// The same of one that Karpenter says is not ready.
+    pub(super) fn unready_pool(&self, change: impl FnOnce(&mut Value)) -> Result<(), Failed> {
+        self.pool_that_is("Ready=False", change)
+    }
+
+    fn pool_that_is(&self, condition: &str, change: impl FnOnce(&mut Value)) -> Result<(), Failed> {
+        let name = format!("trial-{}", self.label.replace('_', "-"));
         let labels = json!({KEY: self.label});
         let mut pool = json!({
             "apiVersion": "karpenter.sh/v1", "kind": "NodePool",
-            "metadata": {"name": format!("trial-{}", self.label.replace('_', "-")), "labels": labels},
+            "metadata": {"name": name, "labels": labels},
             "spec": {
                 "template": {
                     "metadata": {"labels": labels},
@@ -84,10 +98,14 @@ impl<'w> Ground<'w> {
             },
         });
         change(&mut pool);
-        self.apply(&pool)
+        self.apply(&pool)?;
+        // The check looks at the pools once, at its start.
+        let condition = format!("--for=condition={condition}");
+        self.kubectl(&["wait", "nodepools.karpenter.sh", &name, &condition, "--timeout=30s"]).map(drop)
     }
 
-    /// Makes a node that kwok plays the kubelet of, after `change`. No autoscaler has added it.
+    /// Makes a node that kwok plays the kubelet of, after `change`, and waits until it takes pods as far as it says so. No autoscaler has
+    /// added it.
     pub(super) fn node(&self, name: &str, change: impl FnOnce(&mut Value)) -> Result<String, Failed> {
         let name = format!("{}-{name}", self.label.replace('_', "-"));
         let mut node = json!({
@@ -99,6 +117,12 @@ impl<'w> Ground<'w> {
         change(&mut node);
         self.apply(&node)?;
         self.kubectl(&["wait", "node", &name, "--for=condition=Ready", "--timeout=30s"])?;
+        let nodes: Api<Node> = Api::all(self.world.cluster().client());
+        self.world.poll(&format!("node {name} without the taint of one that is not ready"), async || {
+            let taints = nodes.get(&name).await?.spec.and_then(|spec| spec.taints).unwrap_or_default();
+            let taint = taints.iter().find(|taint| taint.key == NOT_READY);
+            taint.map_or(Ok(()), |taint| Err(format!("{taint:?}").into()))
+        })?;
         Ok(name)
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::run::Report;
 use super::super::world::World;
 use super::ground::{Ground, KEY, beside_others, by_itself};
+use super::{AMPLE, SHORT};
 
 /// The stand-in, and the ConfigMap with its node groups.
 const STAND_IN: &str = "cluster-autoscaler-stand-in";
@@ -52,9 +53,9 @@ fn test(ground: &Ground, more: &[&str]) -> Result<Report, Failed> {
     ground.test(&[&CHOSEN, more].concat())
 }
 
-/// Demands the verdict Failed at a step with these words within a short time, and nothing left.
-fn fails(ground: &Ground, step: &str, words: &[&str]) -> Result<(), Failed> {
-    let report = test(ground, &["--step-timeout", "5s"])?;
+/// Demands the verdict Failed at a step with these words, and nothing left. `limit` ends the wait in vain.
+fn fails(ground: &Ground, limit: &[&str; 2], step: &str, words: &[&str]) -> Result<(), Failed> {
+    let report = test(ground, limit)?;
     report.expect(1, "failed", Some(step), words)?;
     report.expect_clean()
 }
@@ -85,22 +86,22 @@ fn no_group_matches(ground: &Ground) -> Result<(), Failed> {
         ["Cluster Autoscaler sees the replica and adds no node", "pod didn't trigger scale-up", "affinity/selector"];
     // Another group is there, whose nodes do not carry the label.
     let other = |group: &mut Value| group["labels"] = json!({"trial": "elsewhere"});
-    with_group(ground, other, || fails(ground, "scale-up triggered", &words))
+    with_group(ground, other, || fails(ground, &AMPLE, "scale-up triggered", &words))
 }
 
 fn group_at_its_maximum(ground: &Ground) -> Result<(), Failed> {
     let words = ["as large as they may be", "1 max node group size reached"];
-    with_group(ground, |group| group["max"] = json!(0), || fails(ground, "scale-up triggered", &words))
+    with_group(ground, |group| group["max"] = json!(0), || fails(ground, &AMPLE, "scale-up triggered", &words))
 }
 
 fn machine_never_joins(ground: &Ground) -> Result<(), Failed> {
     let words = ["its kubelet has not joined the cluster"];
-    with_group(ground, |group| group["launches"] = json!(false), || fails(ground, "node registered", &words))
+    with_group(ground, |group| group["launches"] = json!(false), || fails(ground, &AMPLE, "node registered", &words))
 }
 
 fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
     let words = ["the new node of Cluster Autoscaler to be ready for pods", "cni plugin not initialized"];
-    with_group(ground, |group| group["boots"] = json!(false), || fails(ground, "node ready", &words))
+    with_group(ground, |group| group["boots"] = json!(false), || fails(ground, &AMPLE, "node ready", &words))
 }
 
 fn replicas_are_expendable(ground: &Ground) -> Result<(), Failed> {
@@ -134,14 +135,14 @@ fn stopped(ground: &Ground) -> Result<(), Failed> {
             let _stopped = ground.world.stopped(STAND_IN)?;
             let words =
                 ["Cluster Autoscaler does not run, or does not see the replicas: it has said nothing about them"];
-            fails(ground, "scale-up triggered", &words)
+            fails(ground, &SHORT, "scale-up triggered", &words)
         },
     )
 }
 
 fn foreign_node(ground: &Ground) -> Result<(), Failed> {
     let _stopped = ground.world.stopped(STAND_IN)?;
-    let running = ground.started(&[&CHOSEN[..], &["--step-timeout", "20s"]].concat())?;
+    let running = ground.started(&[CHOSEN, AMPLE].concat())?;
     let joined = ground.node("foreign", |_| {});
     let report = running.finish()?;
     joined?;

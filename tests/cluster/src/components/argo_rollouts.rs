@@ -1,6 +1,8 @@
 //! Argo Rollouts: canary releases.
 
 use async_trait::async_trait;
+use kube::api::{Api, DeleteParams, PostParams};
+use serde_json::json;
 
 use crate::component::{Component, Facts, Profile};
 use crate::context::Context;
@@ -28,6 +30,8 @@ const ARGO_ROLLOUTS: GoTool = GoTool {
 
 const NAMESPACE: &str = "argo-rollouts";
 const HEALTH_PORT: u16 = 8080;
+/// A Rollout that is there only while it is asked whether the controller acts.
+const QUESTION: &str = "test-cluster-asks-the-controller";
 
 pub(crate) struct ArgoRollouts;
 
@@ -67,8 +71,37 @@ impl Component for ArgoRollouts {
             .flag("burst", 400))
     }
 
+    /// Done once it acts upon a Rollout: it answers about its health before it has read what there is.
     async fn ready(&self, cx: &Context, seen: &Seen) -> Result<()> {
         ready::http(cx, seen, HEALTH_PORT, "/healthz").await;
+        // Without selector and template the controller calls it invalid, and makes nothing of it.
+        let question = manifest::object(json!({
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Rollout",
+            "metadata": {"name": QUESTION},
+            "spec": {"replicas": 0},
+        }))?;
+        let (resource, _) = manifest::resource(cx, &question).await?;
+        let api: Api<manifest::Object> = Api::namespaced_with(cx.client(), NAMESPACE, &resource);
+        let remove = || async {
+            match api.delete(QUESTION, &DeleteParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                other => other.map(drop).map_err(|error| error.to_string()),
+            }
+        };
+        // One that a start left which was broken off may have its answer already.
+        seen.until(format!("no Rollout {QUESTION}"), remove).await;
+        let create = || async {
+            api.create(&PostParams::default(), &question).await.map(drop).map_err(|error| error.to_string())
+        };
+        seen.until(format!("Rollout {QUESTION} created"), create).await;
+        let answered = || async {
+            let rollout = api.get(QUESTION).await.map_err(|error| error.to_string())?;
+            let observed = rollout.data.pointer("/status/observedGeneration").is_some();
+            if observed { Ok(()) } else { Err("no status.observedGeneration".to_owned()) }
+        };
+        seen.until(format!("the controller to act upon Rollout {QUESTION}"), answered).await;
+        seen.until(format!("no Rollout {QUESTION}"), remove).await;
         Ok(())
     }
 }
