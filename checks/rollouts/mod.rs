@@ -112,7 +112,19 @@ async fn prove(cx: &Context) -> Result<(), Failure> {
     let by_replicas = Story::by_replicas(cx, &options);
     let (by_replicas, routed, analysed) =
         tokio::join!(by_replicas.tell().boxed_local(), routed(cx, &options), analysed(cx, &options));
-    by_replicas.and(routed).and(analysed)
+    all([("by replicas", by_replicas), ("by traffic", routed), ("by analysis", analysed)])
+}
+
+/// The outcome of all stories: the worst, with what the others came to. A story that could not be told hides none that failed.
+fn all<const N: usize>(stories: [(&'static str, Result<(), Failure>); N]) -> Result<(), Failure> {
+    let mut failures: Vec<_> = stories.into_iter().filter_map(|(story, told)| Some((story, told.err()?))).collect();
+    // A stable sort: among equals, the first story is the one that is told.
+    failures.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.verdict));
+    let mut failures = failures.into_iter();
+    let Some((_, first)) = failures.next() else { return Ok(()) };
+    Err(failures.fold(first, |first, (story, other)| {
+        first.detail(format!("the update {story} ended as well"), vec![other.summary()])
+    }))
 }
 
 async fn routed(cx: &Context, options: &Options) -> Result<(), Failure> {
@@ -123,4 +135,20 @@ async fn routed(cx: &Context, options: &Options) -> Result<(), Failure> {
 
 async fn analysed(cx: &Context, options: &Options) -> Result<(), Failure> {
     if options.analysis { analysis::prove(cx, options).boxed_local().await } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_story_is_the_checks_and_the_others_are_told() {
+        let (unknown, failed) = (Failure::inconclusive("a").saw("blind"), Failure::failed("b").saw("v1 answered"));
+        let told = all([("by replicas", Err(unknown)), ("by traffic", Err(failed)), ("by analysis", Ok(()))]);
+        let told = told.unwrap_err();
+        assert_eq!((told.verdict, told.expected.as_str()), (crate::verdict::Verdict::Failed, "b"));
+        let details = format!("{:?}", told.details);
+        assert!(details.contains("by replicas") && details.contains("blind"), "{details}");
+        assert!(all([("by replicas", Ok(()))]).is_ok());
+    }
 }

@@ -37,6 +37,8 @@ struct Seen {
     /// Whether the Rollout was there and is there no more.
     gone: bool,
     pods: BTreeMap<String, Pod>,
+    /// Whether the Rollout was in the newest list.
+    listed: bool,
     /// Pods of a list that is not complete yet.
     listing: BTreeMap<String, Pod>,
     /// Whether the pods have been listed completely.
@@ -231,14 +233,18 @@ impl Seen {
     fn take(&mut self, change: Change) {
         match change {
             Change::Rollout(event) => match *event {
-                Event::Apply(rollout) | Event::InitApply(rollout) => {
+                Event::Apply(rollout) => {
                     self.rollout = Some(rollout);
                     self.gone = false;
                 }
                 Event::Delete(_) => self.gone = true,
-                // A new list, which says by its end whether the Rollout is still there.
-                Event::Init => self.gone = self.rollout.is_some(),
-                Event::InitDone => {}
+                // A new list, after a dropped watch: only its end says whether the Rollout is still there.
+                Event::Init => self.listed = false,
+                Event::InitApply(rollout) => {
+                    self.rollout = Some(rollout);
+                    (self.listed, self.gone) = (true, false);
+                }
+                Event::InitDone => self.gone = self.rollout.is_some() && !self.listed,
             },
             Change::Pod(event) => match *event {
                 Event::Init => self.listing.clear(),
@@ -251,5 +257,29 @@ impl Seen {
                 Event::Delete(pod) => drop(self.pods.remove(&pod.name_any())),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::api::RolloutSpec;
+
+    fn take(seen: &mut Seen, event: Event<Rollout>) -> bool {
+        seen.take(Change::Rollout(Box::new(event)));
+        seen.gone
+    }
+
+    /// A watch that was dropped, or expired (410), begins anew with a list.
+    #[test]
+    fn a_new_list_says_only_by_its_end_that_the_rollout_is_gone() {
+        let mut seen = Seen::default();
+        let rollout = Rollout::new("web", RolloutSpec::default());
+        assert!(!take(&mut seen, Event::Init) && !take(&mut seen, Event::InitDone), "not there yet is not gone");
+        assert!(!take(&mut seen, Event::Apply(rollout.clone())));
+        assert!(!take(&mut seen, Event::Init), "nothing is known before the list");
+        assert!(!take(&mut seen, Event::InitApply(rollout)) && !take(&mut seen, Event::InitDone));
+        assert!(!take(&mut seen, Event::Init));
+        assert!(take(&mut seen, Event::InitDone), "the list was complete without it");
     }
 }

@@ -23,17 +23,24 @@ enum Stuck {
 }
 
 impl Scratch {
-    /// Removes everything before the deadline: what has to go first, then the rest, then the namespace if it is the run's own.
+    /// Removes everything before the deadline: what has to go first, then the rest, then the namespace if it is the check's own, or if
+    /// the run has made it and this check is the last in it.
     pub async fn clean_up(&self, client: &Client, deadline: Instant) -> CleanupResult {
         let started = Instant::now();
-        let mut stuck = Vec::new();
         let (first, rest): (Vec<Entry>, Vec<Entry>) =
             self.entries().into_iter().rev().partition(|entry| entry.removal == Removal::First);
-        stuck.extend(remove_all(self, client, first, deadline).await);
-        if self.owns_namespace() {
-            stuck.extend(self.remove_namespace(client, deadline).await.err());
-        } else {
+        // What is held must not keep the rest from being asked to go.
+        let own_share = started + deadline.saturating_duration_since(started) / 2;
+        let mut stuck = remove_all(self, client, first, own_share).await;
+        if !self.owns_namespace() {
             stuck.extend(remove_all(self, client, rest, deadline).await);
+        }
+        if self.owns_namespace() || self.leave() {
+            match self.remove_namespace(client, deadline).await {
+                // What was in it is gone with it.
+                Ok(()) => stuck.clear(),
+                Err(held) => stuck.push(held),
+            }
         }
         let verdict = match stuck.iter().any(|s| matches!(s, Stuck::Held(_))) {
             true => Verdict::Failed,

@@ -8,6 +8,7 @@ pub mod listing;
 pub mod pods;
 pub mod scratch;
 pub mod sweep;
+mod tenancy;
 pub mod wait;
 
 mod cleanup;
@@ -17,6 +18,7 @@ pub(crate) mod faults;
 
 pub use self::connect::{Access, Cluster, ConnectError};
 pub use self::scratch::{RunId, Scratch};
+pub use self::tenancy::Tenancy;
 pub use self::wait::Look;
 
 /// The label that says who made an object; with it, `kubectl get all -A -l` finds everything of ours.

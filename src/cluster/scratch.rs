@@ -10,6 +10,7 @@ use kube::core::ApiResource;
 use kube::{Api, Client, Resource, ResourceExt};
 
 use super::call::{Action, Answer, call, try_call};
+use super::tenancy::Tenancy;
 use super::{CHECK_LABEL, EXPIRES, MANAGED_BY, MANAGER, RUN_LABEL, expiry};
 use crate::clock;
 use crate::config::Core;
@@ -77,9 +78,10 @@ pub struct Scratch {
     pub run: RunId,
     check: &'static str,
     prefix: String,
-    expires: String,
-    own_namespace: RefCell<bool>,
-    may_exist: bool,
+    /// `None`: kept for a look by hand, until somebody removes it.
+    expires: Option<String>,
+    /// Who else works in the namespace; `None`: it is the check's own.
+    tenancy: Option<Tenancy>,
     touched: std::cell::Cell<bool>,
     ledger: RefCell<Vec<Entry>>,
 }
@@ -99,12 +101,23 @@ impl Scratch {
             run: run.clone(),
             check,
             prefix: label_part(&core.resource_name, 24),
-            expires: clock::after(lifetime).to_string(),
-            own_namespace: RefCell::new(core.resource_namespace.is_none()),
-            may_exist: core.resource_namespace.is_some(),
+            expires: Some(clock::after(lifetime).to_string()),
+            tenancy: core.resource_namespace.is_some().then(|| Tenancy::of(1)),
             touched: false.into(),
             ledger: RefCell::default(),
         }
+    }
+
+    /// The same where a given namespace is shared with the run's other checks.
+    #[must_use]
+    pub fn beside(self, tenancy: &Tenancy) -> Self {
+        Self { tenancy: self.tenancy.map(|_| tenancy.clone()), ..self }
+    }
+
+    /// The same where the objects stay until somebody removes them: no sweep takes them for those of a killed run.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { expires: None, ..self }
     }
 
     /// The name of an object of this run: `PREFIX-PART-RUN`.
@@ -122,7 +135,7 @@ impl Scratch {
     /// The annotations of everything of this check and run: its expiry. With [`Scratch::labels`] they let a sweep find what a
     /// controller makes on our behalf from a template.
     pub fn annotations(&self) -> std::collections::BTreeMap<String, String> {
-        [(EXPIRES.to_owned(), self.expires.clone())].into()
+        self.expires.iter().map(|expires| (EXPIRES.to_owned(), expires.clone())).collect()
     }
 
     /// The label selector of everything of this check and run.
@@ -130,9 +143,14 @@ impl Scratch {
         format!("{RUN_LABEL}={},{CHECK_LABEL}={}", self.run, self.check)
     }
 
-    /// Whether the namespace is this run's own, and goes with it.
+    /// Whether the namespace is the check's own, and goes with all that is in it.
     pub fn owns_namespace(&self) -> bool {
-        *self.own_namespace.borrow()
+        self.tenancy.is_none()
+    }
+
+    /// The check is done with the namespace. True where nobody else is in it, and the run has made it, so that it has to go.
+    pub fn leave(&self) -> bool {
+        self.tenancy.as_ref().is_some_and(Tenancy::leave)
     }
 
     /// Whether anything may have been created.
@@ -145,7 +163,7 @@ impl Scratch {
         expiry::is_managed(meta) && expiry::run_of(meta) == Some(self.run.as_str())
     }
 
-    /// Creates the namespace, under the `restricted` Pod Security level. A configured one that exists already is used as it is.
+    /// Creates the namespace, under the `restricted` Pod Security level. A given one that exists already is used as it is.
     ///
     /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/>
     pub async fn create_namespace(&self, client: &Client, step: &Step) -> Result<(), Failure> {
@@ -167,7 +185,7 @@ impl Scratch {
             object: ObjectRef::cluster_scoped("Namespace", &self.namespace),
         };
         step.evidence("namespace", &self.namespace);
-        if self.may_exist && self.is_there(&api, step).await? {
+        if self.tenancy.is_some() && self.is_there(&api, step).await? {
             step.evidence("created", false);
             self.touched.set(true);
             return Ok(());
@@ -176,17 +194,20 @@ impl Scratch {
         let answer = try_call(step, &action, async || api.create(&PostParams::default(), &namespace).await).await;
         match answer {
             Ok(_) => {
-                *self.own_namespace.borrow_mut() = true;
+                self.tenancy.iter().for_each(Tenancy::made);
                 Ok(())
             }
             Err(Answer::Conflict(text)) => {
                 let get = Action { verb: "get", ..action.clone() };
                 let existing = call(step, &get, async || api.get(&self.namespace).await).await?;
                 let ours = self.is_ours(existing.meta());
-                if existing.metadata.deletion_timestamp.is_some() || !(ours || self.may_exist) {
+                if existing.metadata.deletion_timestamp.is_some() || !(ours || self.tenancy.is_some()) {
                     return Err(action.failure(Answer::Conflict(text)));
                 }
-                *self.own_namespace.borrow_mut() = ours && !self.may_exist;
+                // Another check of this run has made it meanwhile, or the answer to an earlier try of this one was lost.
+                if ours {
+                    self.tenancy.iter().for_each(Tenancy::made);
+                }
                 step.evidence("created", false);
                 Ok(())
             }
@@ -322,5 +343,12 @@ mod tests {
         let scratch = Scratch::plan("ingress", "blue", &RunId::random(), &core);
         assert_eq!(scratch.namespace, "add-ons");
         assert!(!scratch.owns_namespace());
+    }
+
+    #[test]
+    fn what_is_kept_never_expires() {
+        let plan = || Scratch::plan("ingress", "blue", &RunId::random(), &core());
+        assert!(plan().annotations().contains_key(EXPIRES));
+        assert!(plan().kept().annotations().is_empty());
     }
 }

@@ -7,6 +7,7 @@ use super::{UsageError, json};
 use crate::cli::Global;
 use crate::cli::compare::{CompareArgs, ComparisonFormat};
 use crate::compare::{self, Comparison, baseline};
+use crate::config::Config;
 use crate::exit;
 use crate::place::S3Access;
 use crate::report::wants_colours;
@@ -16,7 +17,7 @@ use crate::result::RunResult;
 pub(super) async fn run(global: &Global, args: &CompareArgs) -> Result<u8, UsageError> {
     // A comparison of files needs no configuration, so a wrong one does not stop it.
     let access = if std::iter::once(&args.a).chain(&args.b).any(|side| baseline::needs_s3(side)) {
-        S3Access::of(&super::configuration(&super::sources(global)?)?.core)
+        S3Access::of(&Config::of_harness(&super::sources(global)?)?)
     } else {
         S3Access::default()
     };

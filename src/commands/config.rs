@@ -1,5 +1,6 @@
 //! `config`: what is wrong with the configuration, and where each value came from.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -29,7 +30,7 @@ struct Outlook {
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
     setting: String,
-    value: &'a str,
+    value: Cow<'a, str>,
     from: String,
 }
 

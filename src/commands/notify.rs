@@ -37,8 +37,7 @@ pub(super) async fn run(global: &Global, command: NotifyCommand) -> Result<u8, U
         Some(_) => Some(super::access(global).connect(config.core.cluster_name.as_deref()).await?.client),
         None => None,
     };
-    let secrets = config.checks.values().flat_map(crate::config::Values::secrets);
-    let redactor = Redactor::new(secrets.chain(audience.secrets()));
+    let redactor = Redactor::new(config.secrets().chain(audience.secrets()));
     let runs: Vec<RunResult> = runs.into_iter().map(|run| redactor.clean(run)).collect();
     let told: Vec<Told<'_>> =
         runs.iter().map(|result| Told { result, before: None, report: None, cluster: client.as_ref() }).collect();

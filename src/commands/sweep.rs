@@ -8,6 +8,7 @@ use super::{UsageError, json};
 use crate::checks;
 use crate::cli::{Global, Output, SweepArgs};
 use crate::cluster::sweep::{Fate, Swept, Which, sweep};
+use crate::config::Config;
 use crate::exit;
 use crate::targets;
 
@@ -31,10 +32,10 @@ pub(super) async fn run(global: &Global, args: &SweepArgs) -> Result<u8, UsageEr
     let targets = targets::choose(&sources, &args.targets.target, &access, true)?;
     let mut all: Vec<(String, Swept)> = Vec::new();
     for target in targets::resolve(targets, &access).await? {
-        let config = super::configuration(&sources.of_target(target.overlay.clone()))?;
-        let cluster = target.connect(&access, config.core.cluster_name.as_deref()).await?;
-        let namespace = config.core.resource_namespace.as_deref();
-        let budget = config.core.cleanup_timeout;
+        let core = Config::of_harness(&sources.of_target(target.overlay.clone()))?;
+        let cluster = target.connect(&access, core.cluster_name.as_deref()).await?;
+        let namespace = core.resource_namespace.as_deref();
+        let budget = core.cleanup_timeout;
         let swept = sweep(&cluster.client, checks::ALL, namespace, &which, args.dry_run, budget).await;
         all.push((cluster.target.name, swept));
     }

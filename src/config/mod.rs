@@ -11,6 +11,7 @@
 pub mod core;
 mod file;
 pub mod kubernetes;
+mod masked;
 pub mod overlay;
 pub mod setting;
 #[cfg(test)]
@@ -151,7 +152,8 @@ impl Config {
         for ((scope, _), flag) in &sources.flags {
             if !scope.is_empty() && !names.contains(&scope.as_str()) {
                 let expected = format!("for one of the checks {}", names.join(", "));
-                problems.push(Problem { field: flag.name.clone(), value: Some(flag.value.clone()), expected });
+                // It may be a secret; nobody knows of which check.
+                problems.push(Problem { field: flag.name.clone(), value: None, expected });
             }
         }
         let own = Values::resolve("", core::SETTINGS, sources, &mut problems);
@@ -171,6 +173,19 @@ impl Config {
             problems if problems.is_empty() => Ok(Self { core, own, checks: values }),
             problems => Err(ConfigError(problems)),
         }
+    }
+
+    /// The harness's own settings alone, for commands that run no check: what a check reads or refuses must not keep the emergency
+    /// button from working.
+    pub fn of_harness(sources: &Sources) -> Result<Core, ConfigError> {
+        let mut problems = sources.contradictions.clone();
+        let own = Values::resolve("", core::SETTINGS, sources, &mut problems);
+        if problems.is_empty() { Core::from_values(&own) } else { Err(ConfigError(problems)) }
+    }
+
+    /// Every secret, for the redactor.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.own).chain(self.checks.values()).flat_map(Values::secrets)
     }
 
     /// The values of one check.

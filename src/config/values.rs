@@ -1,5 +1,6 @@
 //! The resolved values of one scope: the harness or one check.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -147,7 +148,7 @@ impl Values {
             if setting.kind.accepts(&text) {
                 values.insert(setting.key, Resolved { text, source, kind: setting.kind });
             } else {
-                let value = (setting.kind != Kind::Secret).then_some(text);
+                let value = (setting.kind != Kind::Secret).then(|| setting.kind.shown(&text).into_owned());
                 problems.push(Problem { field, value, expected: setting.kind.expectation() });
             }
         }
@@ -215,20 +216,18 @@ impl Values {
         self.source(key).is_some_and(|source| *source != Source::Default)
     }
 
-    /// Every secret, for the redactor.
+    /// Every secret, for the redactor; also what a URL brings to log in with.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.values.values().filter(|v| v.kind == Kind::Secret).map(|v| v.text.as_str())
+        self.values.values().filter_map(|value| value.kind.secret_of(&value.text))
     }
 
     /// Keys, values as they may be shown, and where each came from.
-    pub fn origins(&self) -> impl Iterator<Item = (&'static str, &str, &Source)> {
-        let shown = |v: &'_ Resolved| v.kind == Kind::Secret;
-        self.values.iter().map(move |(key, v)| (*key, if shown(v) { "***" } else { v.text.as_str() }, &v.source))
+    pub fn origins(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>, &Source)> {
+        self.values.iter().map(|(key, v)| (*key, v.kind.shown(&v.text), &v.source))
     }
 
     /// Keys and values as they may be shown; secrets are masked.
     pub fn shown(&self) -> BTreeMap<String, String> {
-        let shown = |v: &Resolved| if v.kind == Kind::Secret { "***".to_owned() } else { v.text.clone() };
-        self.values.iter().map(|(key, value)| ((*key).to_owned(), shown(value))).collect()
+        self.values.iter().map(|(key, v)| ((*key).to_owned(), v.kind.shown(&v.text).into_owned())).collect()
     }
 }

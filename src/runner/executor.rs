@@ -15,7 +15,7 @@ use super::signals::Interruption;
 use crate::check::Check;
 use crate::clock;
 use crate::cluster::counted::counted;
-use crate::cluster::{Cluster, RunId, Scratch};
+use crate::cluster::{Cluster, RunId, Scratch, Tenancy};
 use crate::config::Config;
 use crate::context::Context;
 use crate::diagnosis;
@@ -66,7 +66,9 @@ impl Run<'_> {
             target: self.cluster.target.clone(),
             checks: self.plan.running(),
         });
-        let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned)));
+        let tenants = self.plan.checks.iter().filter(|planned| planned.skipped.is_none());
+        let tenancy = Tenancy::of(tenants.count());
+        let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned, &tenancy)));
         let (checks, (), add_ons) = tokio::join!(checks, self.look_at_events(), self.add_ons());
         let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));
         RunResult {
@@ -101,10 +103,10 @@ impl Run<'_> {
         }
     }
 
-    async fn one(&self, planned: &Planned) -> CheckResult {
+    async fn one(&self, planned: &Planned, tenancy: &Tenancy) -> CheckResult {
         let result = match &planned.skipped {
             Some(reason) => self.skipped(planned.check, reason),
-            None => self.check(planned.check).await,
+            None => self.check(planned.check, tenancy).await,
         };
         self.bus.emit(Event::CheckFinished { result: Box::new(result.clone()) });
         result
@@ -116,10 +118,10 @@ impl Run<'_> {
         CheckResult::not_begun(name, Verdict::Skipped, reason.to_owned(), self.bus.elapsed_ms(), settings)
     }
 
-    async fn check(&self, check: &'static dyn Check) -> CheckResult {
+    async fn check(&self, check: &'static dyn Check, tenancy: &Tenancy) -> CheckResult {
         let name = check.about().name;
         let started = Instant::now();
-        let cx = self.context(check, started);
+        let cx = self.context(check, tenancy, started);
         self.bus.emit(Event::CheckStarted { check: name.to_owned(), namespace: cx.scratch.namespace.clone() });
         let mut failure = self.prove(check, &cx).await.err();
         let duration_ms = clock::millis_between(started, Instant::now());
@@ -160,18 +162,19 @@ impl Run<'_> {
         }
     }
 
-    fn context(&self, check: &'static dyn Check, started: Instant) -> Context {
+    fn context(&self, check: &'static dyn Check, tenancy: &Tenancy, started: Instant) -> Context {
         let name = check.about().name;
         let (client, requests) = counted(&self.cluster.client);
         let values = self.config.of(name).clone();
         let mut core = self.config.core.clone();
         core.timeout += check.beyond_timeout(&values);
+        let scratch = Scratch::plan(name, &self.cluster.target.name, &self.id, &core).beside(tenancy);
         Context {
             check: name,
             values,
             target: self.cluster.target.clone(),
             client,
-            scratch: Scratch::plan(name, &self.cluster.target.name, &self.id, &core),
+            scratch: if self.options.keep { scratch.kept() } else { scratch },
             deadline: started + core.timeout,
             core,
             bus: Rc::clone(&self.bus),
@@ -211,7 +214,8 @@ impl Run<'_> {
     }
 
     async fn clean_up(&self, name: &str, cx: &Context) -> Option<CleanupResult> {
-        if !cx.scratch.has_touched() {
+        // Whoever has nothing in a shared namespace may still be the last to be done with it.
+        if !cx.scratch.has_touched() && !cx.scratch.leave() {
             return None;
         }
         if self.options.keep {
@@ -272,7 +276,11 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 
 /// The reason in one line, with the step that it ended in.
 fn failure_line(failure: &Failure, steps: &[StepResult]) -> String {
-    let step = steps.iter().rev().find(|step| step.verdict == failure.verdict && step.failure.is_some());
+    // Of several steps that failed side by side, the one whose failure this is.
+    let of_it =
+        |step: &&StepResult| step.failure.as_ref().is_some_and(|of_step| of_step.summary() == failure.summary());
+    let alike = |step: &&StepResult| step.verdict == failure.verdict && step.failure.is_some();
+    let step = steps.iter().rev().find(of_it).or_else(|| steps.iter().rev().find(alike));
     match step {
         Some(step) => format!("{}: {}", step.name, failure.summary()),
         None => failure.summary(),

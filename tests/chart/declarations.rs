@@ -1,10 +1,13 @@
 //! `files/checks.yaml`: what the checks declare, as the chart's templates read it.
 
+use std::collections::BTreeSet;
+
 use kibertas::check::{COMMON_GRANTS, Check, EVENTS_GRANT, Grant, Scope};
 use kibertas::checks;
 use kibertas::compare::baseline::ring::GRANTS;
 use kibertas::config::{Kind, Setting, core};
 use kibertas::diagnosis::optional_grants;
+use kibertas::notify::settings::{SERVICES, settings_of};
 use serde_json::{Value, json};
 
 const HEAD: &str =
@@ -17,12 +20,20 @@ fn the_chart_knows_what_the_checks_declare() {
         "events": grant(&EVENTS_GRANT),
         "common": COMMON_GRANTS.iter().chain(&optional_grants()).map(grant).collect::<Vec<_>>(),
         "baselines": GRANTS.iter().map(grant).collect::<Vec<_>>(),
+        "secretsOfMessages": secrets_of_messages(),
         "checks": checks::ALL.iter().map(|check| of_check(*check)).collect::<Vec<_>>(),
     });
     let text = format!("{HEAD}{}", serde_saphyr::to_string(&declared).unwrap());
     let read: Value = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(read, declared);
     super::assert_generated(&super::chart("files/checks.yaml"), &text);
+}
+
+/// The environment variables from which messages take their secrets, unless `…Env` names others.
+fn secrets_of_messages() -> Vec<&'static str> {
+    let settings = SERVICES.iter().flat_map(|service| settings_of(service).unwrap());
+    let secrets = settings.filter(|setting| setting.kind == Kind::Secret);
+    secrets.flat_map(|setting| setting.env.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn of_check(check: &dyn Check) -> Value {

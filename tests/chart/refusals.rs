@@ -2,6 +2,7 @@
 
 use kibertas::checks;
 use kibertas::config::Kind;
+use kibertas::notify::settings::{SERVICES, settings_of};
 use serde_json::{Value, json};
 
 use super::render::{objects, of_kind, template_with};
@@ -43,5 +44,19 @@ fn a_secret_comes_from_a_secret_alone() {
             let refused = template_with(&values).expect_err(&format!("{values} is accepted"));
             assert!(refused.contains(setting.env[0]) || refused.contains(setting.key), "{values}: {refused}");
         }
+    }
+}
+
+#[test]
+fn a_secret_of_messages_is_no_plain_variable() {
+    let by_name =
+        json!({"config": {"notify": [{"service": "slack", "tokenEnv": "OUR_BOT"}]}, "env": {"OUR_BOT": "hush"}});
+    let usual = SERVICES.iter().flat_map(|service| settings_of(service).unwrap()).filter(|s| s.kind == Kind::Secret);
+    let usual = usual.flat_map(|setting| setting.env).map(|name| json!({"env": {*name: "hush"}}));
+    let all: Vec<Value> = usual.chain([by_name]).collect();
+    assert!(all.len() >= 7, "{all:?}");
+    for values in all {
+        let refused = template_with(&values).expect_err(&format!("{values} is accepted"));
+        assert!(refused.contains("is a secret") && !refused.contains("hush"), "{values}: {refused}");
     }
 }

@@ -115,9 +115,8 @@ fn at_rest(rollout: &Value, sets: &Value) -> bool {
             && number(&status["availableReplicas"]) == wanted
     };
     let hash = &rollout["status"]["currentPodHash"];
-    let count = |sets: &mut dyn Iterator<Item = &&Value>| -> i64 {
-        sets.map(|set| number(&set["status"]["replicas"])).sum()
-    };
+    let count =
+        |sets: &mut dyn Iterator<Item = &&Value>| -> i64 { sets.map(|set| number(&set["status"]["replicas"])).sum() };
     let updated = |set: &&&Value| set["metadata"]["labels"]["rollouts-pod-template-hash"] == *hash;
     sets.iter().all(settled)
         && number(&rollout["status"]["replicas"]) == count(&mut sets.iter())

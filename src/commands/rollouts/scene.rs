@@ -11,7 +11,7 @@ use crate::cluster::call::Answer;
 use crate::cluster::connect;
 use crate::cluster::counted::{Requests, counted};
 use crate::commands::UsageError;
-use crate::config::Core;
+use crate::config::{Config, Core};
 use crate::exit;
 use crate::result::Target;
 use crate::rollout::bulk::board::Feed;
@@ -82,8 +82,8 @@ impl Scene {
         let targets = targets::choose(&sources, &which.targets.target, &access, false).map_err(UsageError::from)?;
         let targets = targets::resolve(targets, &access).await.map_err(UsageError::from)?;
         let one = async |target: &targets::Target| {
-            let config = crate::commands::configuration(&sources.of_target(target.overlay.clone()))?;
-            let cluster = target.connect(&access, config.core.cluster_name.as_deref()).await;
+            let core = Config::of_harness(&sources.of_target(target.overlay.clone())).map_err(UsageError::from)?;
+            let cluster = target.connect(&access, core.cluster_name.as_deref()).await;
             let cluster = cluster.map_err(UsageError::from)?;
             // The Applications are where Argo CD is.
             let applications = match target.in_argo_cd() {
@@ -93,7 +93,7 @@ impl Scene {
                 }
                 _ => None,
             };
-            Self::of(cluster, applications, which, config.core).await
+            Self::of(cluster, applications, which, core).await
         };
         let opened: Vec<(Self, Feed)> =
             futures::future::join_all(targets.iter().map(one)).await.into_iter().collect::<Result<_, _>>()?;

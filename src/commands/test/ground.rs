@@ -7,7 +7,7 @@ use crate::cli::TestArgs;
 use crate::cluster::{Access, Cluster};
 use crate::commands::UsageError;
 use crate::compare::baseline::Baselines;
-use crate::config::{Config, Core, Sources, Values};
+use crate::config::{Config, Core, Sources};
 use crate::redact::Redactor;
 use crate::result::RunResult;
 use crate::runner::Plan;
@@ -46,7 +46,7 @@ impl Ground {
 
     /// Everything that must not be shown.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.config.checks.values().flat_map(Values::secrets)
+        self.config.secrets()
     }
 }
 

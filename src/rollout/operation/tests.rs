@@ -89,8 +89,11 @@ async fn another_template_is_not_promoted_for_the_first_ones_sake() {
     let script = vec![list(&rollout("paused")), status(409, "modified"), list(&other)];
     let (effect, _) = outcome(Operation::PromoteFull, script).await;
     let error = effect.unwrap_err().to_string();
-    assert_eq!(error, "cannot promote in full: the Rollout was changed meanwhile, from template 84cbc6975c to template other; \
-                       look at it and repeat the command");
+    assert_eq!(
+        error,
+        "cannot promote in full: the Rollout was changed meanwhile, from template 84cbc6975c to template other; \
+                       look at it and repeat the command"
+    );
 }
 
 #[tokio::test(start_paused = true)]
