@@ -171,7 +171,7 @@ pub struct TestArgs {
     /// What to print: progress and verdicts for people, or the JSON report (progress then goes to standard error).
     #[arg(long, short, value_enum, default_value = "human")]
     pub output: Output,
-    /// Run so many times, one after another; every result goes to the baselines, and the last one to the reports.
+    /// Run so many times, one after another; every result goes to the baselines, the worst one (the last among equals) to reports and messages.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub repeat: u16,
     /// Compare with an earlier result: `last` of this cluster in `baselines`, or a report or folder of reports: a path, `s3://BUCKET/KEY` or

@@ -18,7 +18,7 @@ use super::writer::Written;
 use crate::clock;
 use crate::cluster::Look;
 use crate::context::Step;
-use crate::failure::Failure;
+use crate::failure::{Certainty, Failure, Origin};
 use crate::verdict::Verdict;
 
 /// The longest pause between two looks: what is visible is found within a second.
@@ -305,12 +305,27 @@ impl<'b> Search<'b> {
         format!("s3://{}/{}", self.bucket.name, prefixes.join(" and "))
     }
 
+    /// Why lines that were not found may be in the bucket all the same.
+    fn unseen(&self) -> Option<String> {
+        if let Some(denied) = &self.seen.denied {
+            return Some(format!("the lines may be in objects that these credentials may not read: {denied}"));
+        }
+        // Whoever has found some of the lines knows the format that the shipper writes.
+        let formats: Vec<&str> = self.seen.unread.keys().copied().collect();
+        (!formats.is_empty() && self.arrivals.is_empty())
+            .then(|| format!("the lines may be in objects of a format that is not read here: {}", formats.join(", ")))
+    }
+
     /// Time is up. What could not be seen to the end is nobody's fault.
     async fn overdue(&self, mut failure: Failure) -> Failure {
         if let Some(text) = &self.seen.blind {
             let seen = format!("{text}; before that: {}", failure.seen);
             failure.verdict = Verdict::Inconclusive;
             return unreachable(failure.saw(seen), self.bucket);
+        }
+        if let Some(why) = self.unseen() {
+            failure.verdict = Verdict::Inconclusive;
+            return failure.because(Certainty::Likely, Origin::Harness, why);
         }
         failure = failure.detail("broken objects", self.seen.broken.iter().take(10).cloned().collect());
         if self.known.is_empty() && self.listing.newest_old.is_none() {

@@ -6,6 +6,7 @@ mod objects;
 mod record;
 mod reply;
 mod settings;
+mod standing;
 
 use std::collections::BTreeMap;
 
@@ -96,7 +97,15 @@ async fn prove(cx: &Context) -> Result<(), Failure> {
     let settings = &Settings::read(&cx.values, &cx.scratch.run)?;
     let requests = &Requests { settings, nonce: objects::nonce(cx) };
 
-    cx.step("ingress class", async |step| controller::class_exists(cx, step, &settings.class).await).await?;
+    let class = cx.step("ingress class", async |step| controller::class_exists(cx, step, &settings.class).await);
+    let before = async {
+        match &settings.dns {
+            Some(dns) if !settings.host_is_new => standing::told_before(&settings.host, &dns.resolvers).await,
+            _ => None,
+        }
+    };
+    let (class, before) = futures::join!(class, before);
+    class?;
     let names = &cx.step("objects created", async |step| objects::create(cx, step, settings).await).await?;
     let ((), target) = futures::try_join!(back_end(cx, names), entrance(cx, names, settings))?;
     let target = &target;
@@ -105,7 +114,7 @@ async fn prove(cx: &Context) -> Result<(), Failure> {
     let at_address =
         cx.step("http at the address", async |step| requests.until_served(step, &target.addresses, names).await);
     let Some(dns) = &settings.dns else { return at_address.await };
-    let record = &Record::new(settings, dns, target, names)?;
+    let record = &Record::new(settings, dns, target, names, before.as_deref())?;
     let at_zone = cx.step("dns record", async |step| record.at_its_zone(step).await);
     let (served, found) = futures::join!(at_address, at_zone);
     let found = both(served, found)?;

@@ -9,6 +9,7 @@ use hickory_resolver::proto::rr::Name;
 
 use super::objects::Names;
 use super::settings::{Dns, Settings};
+use super::standing;
 use crate::cluster::Look;
 use crate::context::Step;
 use crate::dns::addresses::ask_for;
@@ -29,6 +30,10 @@ pub(super) struct Record<'a> {
     dns: &'a Dns,
     target: &'a Target,
     names: &'a Names,
+    /// Nobody can have had the host before the run.
+    host_is_new: bool,
+    /// What it led to before the run's Ingress was there.
+    before: Option<&'a str>,
 }
 
 /// What was found about the record, for the steps after.
@@ -46,10 +51,10 @@ impl Found {
 }
 
 /// Who is asked, and how.
-struct Round<'a> {
-    servers: &'a [SocketAddr],
-    recursion: Recursion,
-    pause: Duration,
+pub(super) struct Round<'a> {
+    pub(super) servers: &'a [SocketAddr],
+    pub(super) recursion: Recursion,
+    pub(super) pause: Duration,
 }
 
 impl<'a> Record<'a> {
@@ -58,10 +63,11 @@ impl<'a> Record<'a> {
         dns: &'a Dns,
         target: &'a Target,
         names: &'a Names,
+        before: Option<&'a str>,
     ) -> Result<Self, Failure> {
         let host = dns::name(&settings.host)
             .ok_or_else(|| Failure::inconclusive("a host name that DNS can carry").saw(settings.host.clone()))?;
-        Ok(Self { host, dns, target, names })
+        Ok(Self { host, dns, target, names, host_is_new: settings.host_is_new, before })
     }
 
     /// Waits until the zone's own servers agree on the record; where they are out of reach, until the resolvers do.
@@ -77,9 +83,20 @@ impl<'a> Record<'a> {
             Round { servers: &servers.authoritative, recursion: Recursion::No, pause: PAUSE }
         };
         let addresses = self.until_met(step, &round, &servers).await?;
-        if let Some(first) = round.servers.first()
-            && let Some(owner) = registry::owner_of(*first, &self.host, round.recursion).await
-        {
+        if self.host_is_new {
+            let target = (self.target, self.dns.how);
+            standing::past_wildcard(step, &self.host, &round, target, self.names, &servers).await?;
+        }
+        let owner = match round.servers.first() {
+            Some(first) => registry::owner_of(*first, &self.host, round.recursion).await,
+            None => None,
+        };
+        if let Some(before) = self.before.filter(|_| !standing::is_of_this_run(owner.as_ref(), self.names)) {
+            let text =
+                format!("{before}; where the name leads is proved, that external-dns writes now is not (see `zone`)");
+            step.evidence("recordBefore", text);
+        }
+        if let Some(owner) = owner {
             step.evidence("writtenBy", owner);
         }
         Ok(Found { servers, addresses })

@@ -105,6 +105,8 @@ pub(super) static ALL: &[Setting] = &[
 pub(super) struct Settings {
     /// The host, in lower case and without the last dot.
     pub(super) host: String,
+    /// Whether it was made for this run.
+    pub(super) host_is_new: bool,
     pub(super) class: String,
     /// Annotations that the user gave.
     pub(super) annotations: BTreeMap<String, String>,
@@ -143,6 +145,7 @@ impl Settings {
         let default_port = if https { 443 } else { 80 };
         let how = if values.text("dnsMatch") == Some("all") { Match::All } else { Match::Any };
         Ok(Self {
+            host_is_new: values.text("zone").is_some(),
             host: host.trim_end_matches('.').to_lowercase(),
             class: values.text_or_empty("class").to_owned(),
             annotations: values.pairs("annotations"),

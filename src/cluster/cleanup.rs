@@ -114,18 +114,37 @@ async fn remove(scratch: &Scratch, client: &Client, entry: &Entry, deadline: Ins
             Err(answer) => return Err(unknown(entry.object.clone(), answer)),
         },
     };
+    remove_object(&api, &entry.object, Some(uid), deadline).await
+}
+
+/// Removes an object of this uid, and waits until it is gone.
+pub(super) async fn delete_object(
+    api: &Api<DynamicObject>,
+    object: &ObjectRef,
+    uid: Option<String>,
+    deadline: Instant,
+) -> Result<(), Survivor> {
+    remove_object(api, object, uid, deadline).await.map_err(|(Stuck::Held(s) | Stuck::Unknown(s))| s)
+}
+
+async fn remove_object(
+    api: &Api<DynamicObject>,
+    object: &ObjectRef,
+    uid: Option<String>,
+    deadline: Instant,
+) -> Result<(), Stuck> {
     let params = DeleteParams {
-        preconditions: Some(only(Some(uid.clone()))),
+        preconditions: Some(only(uid.clone())),
         propagation_policy: Some(PropagationPolicy::Foreground),
         ..DeleteParams::default()
     };
-    match retry(deadline, async || api.delete(name, &params).await).await {
+    match retry(deadline, async || api.delete(&object.name, &params).await).await {
         // A conflict: another object has its name by now, so ours is gone.
         Ok(_) | Err(Answer::NotFound(_) | Answer::Conflict(_)) => {}
-        Err(answer) => return Err(unknown(entry.object.clone(), answer)),
+        Err(answer) => return Err(unknown(object.clone(), answer)),
     }
-    let gone = wait_gone(&api, name, Some(uid), deadline, |_: &DynamicObject| Vec::new()).await;
-    gone.map_err(|held_by| stuck(entry.object.clone(), held_by))
+    let gone = wait_gone(api, &object.name, uid, deadline, |_: &DynamicObject| Vec::new()).await;
+    gone.map_err(|held_by| stuck(object.clone(), held_by))
 }
 
 fn only(uid: Option<String>) -> Preconditions {

@@ -3,18 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Preconditions};
+use kube::api::{DynamicObject, ListParams};
 use kube::core::ApiResource;
 use kube::{Api, Client, ResourceExt};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::call::{Answer, answer_of};
+use super::call::{Answer, retry};
 use super::{CHECK_LABEL, MANAGED_BY, MANAGER, RUN_LABEL, cleanup, expiry};
 use crate::check::{Check, Scope};
 use crate::clock;
 use crate::failure::ObjectRef;
+
+/// The kinds that go first, and are waited for: a controller has to let go of them while what they refer to still exists, or makes
+/// anew what belongs to them.
+const FIRST: &[&str] = &["ingresses", "rollouts", "certificates"];
+/// How many removals go on at once, each with a watch of its own.
+const AT_ONCE: usize = 16;
 
 /// Which leftovers to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,42 +87,59 @@ pub async fn sweep(
     let params = ListParams::default().labels(&format!("{MANAGED_BY}={MANAGER},{RUN_LABEL}"));
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let mut ours = Vec::new();
-    match namespaces.list(&params).await {
+    match retry(deadline, async || namespaces.list(&params).await).await {
         Ok(list) => {
             ours.extend(list.iter().map(ResourceExt::name_any));
             let removals = list.into_iter().map(|ns| sweep_namespace(client, ns, which, dry_run, deadline));
-            swept.leftovers.extend(futures::future::join_all(removals).await);
+            swept.leftovers.extend(in_turns(removals).await);
         }
-        Err(error) => note(&mut swept, "namespaces", &error),
+        Err(answer) => note(&mut swept, "namespaces", answer),
     }
-    for resource in created_kinds(client, checks, &mut swept).await {
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for resource in created_kinds(client, checks, &mut swept, deadline).await {
         let api: Api<DynamicObject> = match namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        match api.list(&params).await {
+        match retry(deadline, async || api.list(&params).await).await {
             Ok(list) => {
                 let stray = list.into_iter().filter(|o| !o.namespace().is_some_and(|n| ours.contains(&n)));
-                for object in stray {
-                    swept.leftovers.push(sweep_object(client, &resource, object, which, dry_run).await);
-                }
+                let phase = if FIRST.contains(&resource.plural.as_str()) { &mut first } else { &mut rest };
+                phase.extend(stray.map(|object| (resource.clone(), object)));
             }
-            Err(error) => note(&mut swept, &resource.plural, &error),
+            Err(answer) => note(&mut swept, &resource.plural, answer),
         }
+    }
+    // What is held must not keep the rest from being asked to go.
+    let now = Instant::now();
+    let share = now + deadline.saturating_duration_since(now) / 2;
+    for (phase, deadline) in [(first, share), (rest, deadline)] {
+        let removals = phase.into_iter().map(|(of, object)| sweep_object(client, of, object, which, dry_run, deadline));
+        swept.leftovers.extend(in_turns(removals).await);
     }
     swept
 }
 
-fn note(swept: &mut Swept, kind: &str, error: &kube::Error) {
+/// The outcomes in the order of the removals, of which only some go on at once.
+async fn in_turns<F: Future<Output = Leftover>>(removals: impl Iterator<Item = F>) -> Vec<Leftover> {
+    futures::stream::iter(removals).buffered(AT_ONCE).collect().await
+}
+
+fn note(swept: &mut Swept, kind: &str, answer: Answer) {
     if let Answer::Transient(text) | Answer::Forbidden(text) | Answer::Unauthorized(text) | Answer::Refused(text) =
-        answer_of(error)
+        answer
     {
         swept.unreadable.insert(kind.to_owned(), text);
     }
 }
 
 /// The kinds that checks may create, from their grants; those that the cluster does not serve are passed over.
-async fn created_kinds(client: &Client, checks: &[&'static dyn Check], swept: &mut Swept) -> Vec<ApiResource> {
+async fn created_kinds(
+    client: &Client,
+    checks: &[&'static dyn Check],
+    swept: &mut Swept,
+    deadline: Instant,
+) -> Vec<ApiResource> {
     let grants = checks.iter().flat_map(|check| check.grants()).filter(|grant| {
         grant.scope == Scope::Namespace && grant.verbs.contains(&"create") && !grant.resource.contains('/')
     });
@@ -128,10 +152,15 @@ async fn created_kinds(client: &Client, checks: &[&'static dyn Check], swept: &m
     }
     let mut found = Vec::new();
     for (group, plurals) in wanted {
-        let group = match kube::discovery::group(client, group).await {
-            Ok(group) => group,
-            Err(error) => {
-                note(swept, group, &error);
+        let served = async || match kube::discovery::group(client, group).await {
+            Err(kube::Error::Discovery(_)) => Ok(None),
+            answer => answer.map(Some),
+        };
+        let group = match retry(deadline, served).await {
+            Ok(Some(group)) => group,
+            Ok(None) => continue,
+            Err(answer) => {
+                note(swept, group, answer);
                 continue;
             }
         };
@@ -181,28 +210,23 @@ async fn sweep_namespace(client: &Client, ns: Namespace, which: &Which, dry_run:
 
 async fn sweep_object(
     client: &Client,
-    resource: &ApiResource,
+    resource: ApiResource,
     object: DynamicObject,
     which: &Which,
     dry_run: bool,
+    deadline: Instant,
 ) -> Leftover {
     let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+    let of = ObjectRef::new(&resource.kind, &namespace, &name);
     let fate = match verdict_on(&object.metadata, which, dry_run) {
         Err(fate) => fate,
         Ok(()) => {
-            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, resource);
-            let preconditions = Some(Preconditions { uid: object.uid(), resource_version: None });
-            match api.delete(&name, &DeleteParams { preconditions, ..DeleteParams::background() }).await {
-                Ok(_) => Fate::Removed,
-                Err(error) => match answer_of(&error) {
-                    Answer::NotFound(_) | Answer::Conflict(_) => Fate::Removed,
-                    Answer::Transient(text)
-                    | Answer::Forbidden(text)
-                    | Answer::Unauthorized(text)
-                    | Answer::Refused(text) => Fate::Stuck(vec![text]),
-                },
+            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+            match cleanup::delete_object(&api, &of, object.uid(), deadline).await {
+                Ok(()) => Fate::Removed,
+                Err(survivor) => Fate::Stuck(survivor.held_by),
             }
         }
     };
-    leftover(ObjectRef::new(&resource.kind, &namespace, &name), &object, fate)
+    leftover(of, &object, fate)
 }

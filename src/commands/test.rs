@@ -2,6 +2,7 @@
 
 mod before;
 mod ground;
+mod repeated;
 mod side_by_side;
 mod telling;
 
@@ -79,11 +80,14 @@ async fn checks(global: &Global, args: TestArgs, termination_log: Option<Termina
         for count in 1..=args.repeat {
             let of_all = runs.execute(report::display(&display)).await;
             let (mut of_all, buses): (Vec<_>, Vec<_>) = of_all.into_iter().unzip();
-            // The reports and messages are of the last run; those before it are shown, and kept where baselines are.
+            // The reports and messages are of one run, the worst; the others are shown, and kept where baselines are.
             let last = count == args.repeat || interruption.signal().is_some();
             if last {
-                of_all = telling.tell(of_all, &buses).await;
-                write(&reports, termination_log.as_ref(), &mut of_all);
+                let runs = of_all.iter().zip(&results);
+                let told = runs.map(|(last, earlier)| repeated::to_tell(earlier, last, interruption.signal()));
+                let mut told = telling.tell(told.collect(), &buses).await;
+                write(&reports, termination_log.as_ref(), &mut told);
+                of_all.iter_mut().zip(told).for_each(|(last, told)| repeated::noted(last, told));
             }
             for ((result, bus), kept) in of_all.into_iter().zip(&buses).zip(&mut results) {
                 kept.push(finish(bus, result));

@@ -72,7 +72,7 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::ObjectName,
         default: None,
         help: "The namespace to work in; default: a new one for each check and run, deleted afterwards. \
-               One that exists already is used and never deleted.",
+               One that exists already is used and never deleted; one that does not is made, and deleted after the last check.",
     },
     Setting {
         key: "publish",

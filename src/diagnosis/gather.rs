@@ -20,12 +20,12 @@ use crate::clock;
 use crate::cluster::call::{Answer, answer_of};
 use crate::failure::Failure;
 
-/// The longest that gathering may take in all.
-const BUDGET: Duration = Duration::from_secs(3);
+/// The longest that gathering may take in all; less than what a check may take beyond its deadline.
+const BUDGET: Duration = Duration::from_secs(4);
 /// The longest that the API server's first answer may take; without one there is nothing to gather.
-const FIRST_ANSWER: Duration = Duration::from_secs(1);
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 /// Part of the budget that is kept for logs, which are asked for once the pods are known.
-const FOR_LOGS: Duration = Duration::from_millis(800);
+const FOR_LOGS: Duration = Duration::from_millis(1500);
 /// The most objects that one list may hold.
 const LIST_LIMIT: u32 = 500;
 /// The most lines of a log.

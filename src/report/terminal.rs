@@ -198,9 +198,20 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    /// What the screen shows; where the spinner stands depends on chance.
+    /// What the screen shows. Where the spinner stands, and how long a live step has taken, depends on the machine.
     fn shown(screen: &InMemoryTerm) -> String {
-        screen.contents().replace(|c| TURNING[..10].iter().any(|sign| sign.starts_with(c)), "⠋")
+        let turning = |c: char| TURNING[..10].iter().any(|sign| sign.starts_with(c));
+        let line = |line: &str| match line.strip_prefix(turning) {
+            Some(live) => format!("⠋{}", live.split_inclusive(' ').map(untimed).collect::<String>()),
+            None => line.to_owned(),
+        };
+        screen.contents().lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// A word, or `#.#` where it is a time.
+    fn untimed(word: &str) -> String {
+        let is_time = word.contains('.') && word.trim_end().chars().all(|c| c.is_ascii_digit() || c == '.');
+        if is_time { "#.# ".to_owned() } else { word.to_owned() }
     }
 
     fn terminal(columns: u16) -> (InMemoryTerm, Terminal) {

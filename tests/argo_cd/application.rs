@@ -43,8 +43,25 @@ impl<'w> Application<'w> {
         // The test cluster is registered under its own name.
         application["spec"]["destination"] = json!({"name": world.cluster().site().name(), "namespace": "kibertas"});
         let made = Self { world, name, _repository: repository };
+        // A killed run may have left one of this name, whose sync is over.
+        made.forget()?;
         world.apply(&application)?;
         Ok(made)
+    }
+
+    /// Has Argo CD forget it, with its resources.
+    fn forget(&self) -> Result<(), Failed> {
+        let gone = ["delete", "application", "-n", "argocd", self.name, "--ignore-not-found", "--timeout=120s"];
+        self.world.kubectl(&gone)?;
+        Ok(())
+    }
+
+    /// Removes it with everything of it.
+    fn remove(&self) -> Result<(), Failed> {
+        self.forget()?;
+        // What a hook left, such as a failed Job, goes with its namespace.
+        self.world.kubectl(&["delete", "namespace", "kibertas", "--ignore-not-found", "--timeout=120s"])?;
+        Ok(())
     }
 
     /// Waits for the end of the sync: its phase, and what Argo CD says of the hook.
@@ -85,13 +102,8 @@ pub(crate) fn operation(world: &World, name: &str, seconds: u64) -> Result<Value
 
 impl Drop for Application<'_> {
     fn drop(&mut self) {
-        let gone = ["delete", "application", "-n", "argocd", self.name, "--ignore-not-found", "--timeout=120s"];
-        // What a hook left, such as a failed Job, goes with its namespace.
-        let namespace = ["delete", "namespace", "kibertas", "--ignore-not-found", "--timeout=120s"];
-        for args in [gone.as_slice(), namespace.as_slice()] {
-            if let Err(error) = self.world.kubectl(args) {
-                eprintln!("the trial's application stays: {error}");
-            }
+        if let Err(error) = self.remove() {
+            eprintln!("the trial's application stays: {}", error.message().unwrap_or_default());
         }
     }
 }

@@ -25,6 +25,8 @@ fn blue_and_green(world: &World) -> Result<(), Failed> {
     green.wait(green.cluster().load_harness(Path::new(PROGRAM)))?;
     world.cluster().connect(green.cluster())?;
     let story = Story { world, blue, green, repository: Repository::new()? };
+    // A killed run may have left its Applications, whose syncs are over.
+    story.clear()?;
     let outcome = story.tell();
     story.clear()?;
     outcome

@@ -1,6 +1,7 @@
 //! The chart as a release of Helm: test, upgrade, uninstall.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -26,11 +27,20 @@ pub(crate) struct Release<'w> {
 
 impl<'w> Release<'w> {
     pub(crate) fn install(world: &'w World, namespace: &'static str, values: &Value) -> Result<Self, Failed> {
+        let release = Self { world, namespace };
+        // A killed run may have left one.
+        release.remove()?;
         world.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace,
             "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}))?;
-        let release = Self { world, namespace };
         release.helm("install", values)?;
         Ok(release)
+    }
+
+    fn remove(&self) -> Result<(), Failed> {
+        self.world.helm(&["uninstall", "proofs", "--namespace", self.namespace, "--ignore-not-found"])?;
+        let namespace = ["delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s"];
+        self.world.kubectl(&namespace)?;
+        Ok(())
     }
 
     /// `helm install` or `helm upgrade`.
@@ -52,10 +62,8 @@ impl<'w> Release<'w> {
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
-        let _ = self.world.helm(&["uninstall", "proofs", "--namespace", self.namespace, "--ignore-not-found"]);
-        let namespace = ["delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s"];
-        if let Err(error) = self.world.kubectl(&namespace) {
-            eprintln!("the release's namespace stays: {error}");
+        if let Err(error) = self.remove() {
+            eprintln!("the release stays: {}", error.message().unwrap_or_default());
         }
     }
 }
@@ -78,7 +86,15 @@ fn story(world: &World) -> Result<(), Failed> {
     expect(jobs == ["job.batch/proofs-3"], &json!(jobs))?;
 
     world.helm(&["uninstall", "proofs", "--namespace", "chart-release", "--wait"])?;
-    let left = release.objects()?;
+    // Helm waits for the Job; its pods go by the garbage collector, a moment later.
+    let mut left = release.objects()?;
+    for _ in 0..100 {
+        if left.is_empty() {
+            break;
+        }
+        world.wait(async { tokio::time::sleep(Duration::from_millis(100)).await });
+        left = release.objects()?;
+    }
     expect(left.is_empty(), &json!(left))?;
     expect(world.left()?.is_empty(), &json!(world.left()?))
 }

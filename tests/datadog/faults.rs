@@ -80,7 +80,7 @@ fn a_reply_that_is_about_another_cluster() {
 #[test]
 fn series_older_than_the_run() {
     let outcome = at(site().receives(agent().stopped_ago(600)));
-    outcome.ended("failed", "fresh points", "the newest point is 10 min old", "the agent stopped sending 60");
+    outcome.ended("failed", "fresh points", "the newest point is 10 min old", "the agent stopped sending 6");
     outcome.fault_of("cluster").tell("series older than the run");
 }
 

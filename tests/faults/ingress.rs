@@ -46,6 +46,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             report.expect(1, "failed", Some("dns record"), &words)
         }),
         on_whole(world, "ingress::dns_record_of_somebody_else", record_of_somebody_else),
+        alone(world, "ingress::a_wildcard_record_proves_no_external_dns", wildcard),
         on_whole(world, "ingress::another_back_end_answers_200", another_back_end),
         on_whole(world, "ingress::back_end_cannot_be_pulled", |world| {
             let environment = world.environment_with(&[("KIBERTAS_IMAGE", "kibertas.invalid/nothing:here")]);
@@ -69,6 +70,37 @@ fn record_of_somebody_else(world: &World) -> Result<(), Failed> {
     let node = world.cluster().node_address().to_string();
     let owner = format!("ingress/{}/web", bystander.namespace);
     report.expect(1, "failed", Some("dns record"), &[ELSEWHERE, &node, &owner])
+}
+
+/// Every name of the zone leads to the entrance, whether external-dns runs or not.
+fn wildcard(world: &World) -> Result<(), Failed> {
+    let zone = format!("wild.{}", world.cluster().zone());
+    let node = world.cluster().node_address().to_string();
+    let annotations = json!({
+        "external-dns.alpha.kubernetes.io/hostname": format!("*.{zone}"),
+        "external-dns.alpha.kubernetes.io/target": node,
+    });
+    let _bystander = Bystander::create(world, "wild", "unused.invalid", &annotations)?;
+    until_it_leads_to(world, &format!("any.{zone}"), &node)?;
+    let environment = world.environment_with(&[("KIBERTAS_INGRESS_ZONE", &zone)]);
+    let test = || run::test(&environment, &[&["ingress"], &IN_VAIN[..]].concat());
+    let report = test()?;
+    report.expect(0, "passed", None, &[])?;
+    if !report.evidence("dns record", "wildcard").is_string() {
+        return Err("the wildcard is not told".into());
+    }
+    let _stopped = world.stopped("external-dns")?;
+    let words = ["wildcard record", &zone, "KIBERTAS_INGRESS_ZONE", "TXT record"];
+    test()?.expect(3, "inconclusive", Some("dns record"), &words)?;
+    // A host that somebody gives may have had its record for ever: the evidence says what that proves.
+    let host = format!("any.{zone}");
+    let environment = world.environment_with(&[("KIBERTAS_INGRESS_ZONE", ""), ("EXTERNAL_HOSTNAME", &host)]);
+    let report = run::test(&environment, &[&["ingress"], &IN_VAIN[..]].concat())?;
+    report.expect(0, "passed", None, &[])?;
+    match report.evidence("dns record", "recordBefore").as_str() {
+        Some(text) if text.contains(&node) && text.contains("that external-dns writes now is not") => Ok(()),
+        other => Err(format!("recordBefore is {other:?}").into()),
+    }
 }
 
 /// Another Ingress, to which the controller gives precedence, has the host: status 200, but not from this run.

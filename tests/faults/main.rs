@@ -11,6 +11,7 @@ mod cert_manager;
 mod datadog;
 mod eks;
 mod fluent;
+mod given;
 mod ingress;
 mod interruption;
 mod published;
@@ -57,6 +58,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         autoscaler::trials,
         datadog::trials,
         fluent::trials,
+        given::trials,
         published::trials,
         eks::trials,
         targets::trials,

@@ -40,6 +40,12 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             changed?;
             report.expect(1, "failed", None, &["controller"])
         }),
+        alone(world, "rollouts::api_server_restarted_in_the_middle", |world| {
+            let mut running = run::start(&world.environment(), ONE_STORY)?;
+            running.until("canary at 25 %")?;
+            world.wait(world.cluster().restart("kube-apiserver"))?;
+            running.finish()?.expect_pass()
+        }),
         on_whole(world, "rollouts::canary_that_crashes", |world| {
             let mut running = run::start(&world.environment(), &[ONE_STORY, &["--step-timeout", "20s"]].concat())?;
             running.until("namespace")?;
