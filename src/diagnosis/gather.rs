@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::containers;
+use super::containers::{self, Container};
 use super::controllers::CONTROLLERS;
 use super::evidence::{Evidence, LogTail, Object};
 use super::kinds::{KINDS, Kind, Story, kind, stories_of};
@@ -212,26 +212,33 @@ impl Gatherer<'_> {
     }
 
     async fn logs(&self, evidence: &Evidence) -> Vec<LogTail> {
-        let containers: Vec<_> =
-            containers::in_trouble(evidence).filter(super::containers::Container::has_run).take(LOGS).collect();
+        let containers: Vec<_> = containers::in_trouble(evidence).filter(Container::has_run).take(LOGS).collect();
         let api: Api<Pod> = Api::namespaced(self.client.clone(), self.scene.namespace);
         let tails = containers.iter().map(async |container| {
-            let params = LogParams {
-                container: Some(container.name().to_owned()),
-                previous: container.has_previous_log(),
-                tail_lines: i64::try_from(LOG_LINES).ok(),
-                limit_bytes: Some(32 * 1024),
-                ..LogParams::default()
-            };
-            let text =
-                tokio::time::timeout_at(self.deadline, api.logs(container.pod.name(), &params)).await.ok()?.ok()?;
-            let told = text.lines().filter(|line| !UNAVAILABLE.iter().any(|words| line.starts_with(words)));
-            let lines: Vec<String> = told.map(|line| clean(line, LONGEST)).collect();
-            let lines = lines[lines.len().saturating_sub(LOG_LINES)..].to_vec();
-            let (pod, container) = (container.pod.name().to_owned(), container.name().to_owned());
-            (!lines.is_empty()).then_some(LogTail { pod, container, previous: params.previous, lines })
+            let previous = container.has_previous_log();
+            match self.tail(&api, container, previous).await {
+                // It has ended, or begun, since its state was read: then it is the other log that tells.
+                None if container.restarts() > 0 => self.tail(&api, container, !previous).await,
+                tail => tail,
+            }
         });
         join_all(tails).await.into_iter().flatten().collect()
+    }
+
+    async fn tail(&self, api: &Api<Pod>, container: &Container<'_>, previous: bool) -> Option<LogTail> {
+        let params = LogParams {
+            container: Some(container.name().to_owned()),
+            previous,
+            tail_lines: i64::try_from(LOG_LINES).ok(),
+            limit_bytes: Some(32 * 1024),
+            ..LogParams::default()
+        };
+        let text = tokio::time::timeout_at(self.deadline, api.logs(container.pod.name(), &params)).await.ok()?.ok()?;
+        let told = text.lines().filter(|line| !UNAVAILABLE.iter().any(|words| line.starts_with(words)));
+        let lines: Vec<String> = told.map(|line| clean(line, LONGEST)).collect();
+        let lines = lines[lines.len().saturating_sub(LOG_LINES)..].to_vec();
+        let (pod, container) = (container.pod.name().to_owned(), container.name().to_owned());
+        (!lines.is_empty()).then_some(LogTail { pod, container, previous, lines })
     }
 
     /// In a namespace of others, what carries the run's id in its name or labels; an event counts by its object's name.

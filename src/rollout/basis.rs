@@ -15,8 +15,8 @@ pub struct Basis {
     generation: Option<i64>,
     /// The referenced workload's generation.
     workload: Option<String>,
-    /// The step that it stood at, where the status was current; without steps always the same.
-    step: Option<Option<i32>>,
+    /// The step that it stood at, counted from 0, where the status was current; 0 without steps.
+    step: Option<i32>,
 }
 
 /// The template is another one than that which was decided upon.
@@ -33,7 +33,7 @@ impl Basis {
     /// A Rollout as it is.
     pub fn of(rollout: &Rollout) -> Self {
         let state = State::of(rollout);
-        let step = state.step.as_ref().map(|step| step.index);
+        let step = state.step.as_ref().map_or(0, |step| step.index);
         Self {
             hash: state.currency.is_observed().then_some(state.current_hash),
             generation: rollout.metadata.generation,
@@ -73,7 +73,7 @@ impl Basis {
     /// The step, counted from 0, that it has left since; `None` where it stands at the same, or where it was not known.
     pub fn left_step(&self, rollout: &Rollout) -> Option<i32> {
         let (then, now) = (self.step?, Self::of(rollout).step?);
-        (then != now).then(|| then.unwrap_or_default())
+        (then != now).then_some(then)
     }
 
     /// Knows the step, if it did not before.

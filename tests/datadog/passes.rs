@@ -1,7 +1,9 @@
 //! What has to pass, how fast, and with how many questions.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use kibertas::clock;
 use stand_ins::authority::Authority;
 use stand_ins::datadog::{Agent, Datadog, now};
 use stand_ins::proxy::Proxy;
@@ -55,8 +57,7 @@ fn the_verdict_comes_at_most_a_second_after_the_point() {
 
 /// A moment as seconds since 1970.
 fn since_1970(at: Instant) -> f64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    now.as_secs_f64() - at.elapsed().as_secs_f64()
+    clock::now().duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() - at.elapsed().as_secs_f64()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::world::World;
 /// Options that end a wait which would be in vain for longer than a trial has to show it, where nothing has to happen before.
 const SHORT: [&str; 2] = ["--step-timeout", "5s"];
 /// The same where stages have to be reached before, or something has to be said meanwhile, on a busy machine.
-const AMPLE: [&str; 2] = ["--step-timeout", "20s"];
+const AMPLE: [&str; 2] = ["--step-timeout", "12s"];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
@@ -224,7 +224,7 @@ fn nodes_never_become_ready(ground: &Ground) -> Result<(), Failed> {
     ground.pool(|pool| pool["spec"]["template"]["spec"]["startupTaints"] = taint)?;
     let words = ["has joined and does not become ready for pods", "StartupTaintsExist", "trial/agent-not-ready"];
     // Karpenter tells of the taint some time after the registration.
-    fails(ground, &["--step-timeout", "45s"], "node ready", &words)
+    fails(ground, &["--step-timeout", "25s"], "node ready", &words)
 }
 
 /// A pod that is bound to a node whose kubelet is away cannot go; the kubelets come back while the check cleans up.

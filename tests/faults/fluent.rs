@@ -15,7 +15,7 @@ use super::world::{World, alone, on_whole};
 /// Fifty years.
 const YEARS: Duration = Duration::from_secs(50 * 365 * 86_400);
 /// Ends a wait that is in vain. It holds for the whole check, so it leaves time for the pod on a busy machine.
-const IN_VAIN: [&str; 2] = ["--timeout", "40s"];
+const IN_VAIN: [&str; 2] = ["--timeout", "25s"];
 /// More than the answer to a request or the look at an object takes, and less than a wait.
 const AT_ONCE: Duration = Duration::from_secs(10);
 const BUCKET: &str = "bucket";
@@ -36,7 +36,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         alone(world, "fluent::shipper_stopped", |world| {
             let _stopped = world.stopped("otel-collector")?;
             // Nothing else goes on meanwhile, so the pod takes less.
-            let report = run::test(&world.environment(), &["fluent", "--timeout", "30s"])?;
+            let report = run::test(&world.environment(), &["fluent", "--timeout", "15s"])?;
             report.expect(1, "failed", Some(FIRST), &["object under s3://kubernetes-logs/logs/", "shipper"])
         }),
         alone(world, "fluent::server_restarted_in_the_middle", |world| {

@@ -18,7 +18,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     ]
 }
 
-fn within<'w>(world: &'w World, namespace: &'static str) -> Environment {
+fn within(world: &World, namespace: &'static str) -> Environment {
     world.environment_with(&[("RESOURCE_NAMESPACE", namespace)])
 }
 
@@ -47,7 +47,9 @@ fn swept(world: &World) -> Result<(), Failed> {
     let run = run::id(&running.finish()?.progress)?;
     let (code, swept) = run::other(&environment, &["sweep", "--run", &run, "--output", "json"])?;
     let fates: Value = serde_json::from_str(&swept)?;
-    let fates: Vec<&Value> = fates["leftovers"].as_array().into_iter().flatten().map(|of| &of["fate"]["is"]).collect();
+    // Other trials' runs are alive, and told as such.
+    let of_run = fates["leftovers"].as_array().into_iter().flatten().filter(|of| of["run"] == *run);
+    let fates: Vec<&Value> = of_run.map(|of| &of["fate"]["is"]).collect();
     let selector = format!("kibertas.dev/run={run}");
     let left = world.kubectl(&["get", KINDS, "-n", NAMESPACE, "-l", &selector, "-o", "name"])?;
     world.kubectl(&["get", "namespace", NAMESPACE])?;

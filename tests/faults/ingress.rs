@@ -17,6 +17,8 @@ const ELSEWHERE: &str = "192.0.2.7";
 const NONCE_OF_ANOTHER: &str = "somebody-else";
 /// Ends a wait that is in vain. It holds for each step, so it leaves time for the pod on a busy machine.
 const IN_VAIN: [&str; 2] = ["--step-timeout", "20s"];
+/// The same for trials that have the machine to themselves, and keep all others waiting.
+const ALONE_IN_VAIN: [&str; 2] = ["--step-timeout", "10s"];
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -35,12 +37,12 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         }),
         alone(world, "ingress::controller_stopped", |world| {
             let _stopped = world.stopped("traefik")?;
-            let report = run::test(&world.environment(), &[&["ingress"], &IN_VAIN[..]].concat())?;
+            let report = run::test(&world.environment(), &[&["ingress"], &ALONE_IN_VAIN[..]].concat())?;
             report.expect(1, "failed", Some("load balancer address"), &["no address", "traefik"])
         }),
         alone(world, "ingress::external_dns_stopped", |world| {
             let _stopped = world.stopped("external-dns")?;
-            let report = run::test(&world.environment(), &[&["ingress"], &IN_VAIN[..]].concat())?;
+            let report = run::test(&world.environment(), &[&["ingress"], &ALONE_IN_VAIN[..]].concat())?;
             let (server, zone) = (world.cluster().dns_server().to_string(), world.cluster().zone());
             let words = ["NXDOMAIN", &server, &format!("in zone {zone}"), "external-dns", "only the name is broken"];
             report.expect(1, "failed", Some("dns record"), &words)
@@ -83,7 +85,7 @@ fn wildcard(world: &World) -> Result<(), Failed> {
     let _bystander = Bystander::create(world, "wild", "unused.invalid", &annotations)?;
     until_it_leads_to(world, &format!("any.{zone}"), &node)?;
     let environment = world.environment_with(&[("KIBERTAS_INGRESS_ZONE", &zone)]);
-    let test = || run::test(&environment, &[&["ingress"], &IN_VAIN[..]].concat());
+    let test = || run::test(&environment, &[&["ingress"], &ALONE_IN_VAIN[..]].concat());
     let report = test()?;
     report.expect(0, "passed", None, &[])?;
     if !report.evidence("dns record", "wildcard").is_string() {
@@ -95,7 +97,7 @@ fn wildcard(world: &World) -> Result<(), Failed> {
     // A host that somebody gives may have had its record for ever: the evidence says what that proves.
     let host = format!("any.{zone}");
     let environment = world.environment_with(&[("KIBERTAS_INGRESS_ZONE", ""), ("EXTERNAL_HOSTNAME", &host)]);
-    let report = run::test(&environment, &[&["ingress"], &IN_VAIN[..]].concat())?;
+    let report = run::test(&environment, &[&["ingress"], &ALONE_IN_VAIN[..]].concat())?;
     report.expect(0, "passed", None, &[])?;
     match report.evidence("dns record", "recordBefore").as_str() {
         Some(text) if text.contains(&node) && text.contains("that external-dns writes now is not") => Ok(()),

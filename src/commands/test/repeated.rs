@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 pub(super) fn to_tell(earlier: &[RunResult], last: &RunResult, signal: Option<u8>) -> RunResult {
     let all = || earlier.iter().chain([last]);
     let worst = Verdict::worst(all().map(|result| result.verdict));
-    let mut told = all().filter(|result| result.verdict == worst).last().unwrap_or(last).clone();
+    let mut told = all().rfind(|result| result.verdict == worst).unwrap_or(last).clone();
     let bad = all().filter(|result| result.verdict != Verdict::Passed).count();
     if bad > 0 && !earlier.is_empty() {
         let runs = earlier.len() + 1;
