@@ -76,11 +76,13 @@ impl Basis {
         (then != now).then_some(then)
     }
 
-    /// Knows the step, if it did not before.
-    pub fn learn_step(&mut self, rollout: &Rollout) {
-        if self.step.is_none() {
-            self.step = Self::of(rollout).step;
+    /// Fills in what was not known before, from a state that still holds. What is changed from here on is our own doing, or an overtaking.
+    pub fn learn(&mut self, rollout: &Rollout) {
+        let now = Self::of(rollout);
+        if self.hash.is_none() {
+            (self.hash, self.generation, self.workload) = (now.hash, now.generation, now.workload);
         }
+        self.step = self.step.or(now.step);
     }
 }
 
@@ -112,6 +114,21 @@ mod tests {
         assert_eq!(overtaken(&rollout("paused"), &scaled), None);
         assert_eq!(Basis::of(&rollout("paused")).left_step(&scaled), Some(1));
         assert_eq!(Basis::of(&rollout("paused")).at_any_step().left_step(&scaled), None);
+    }
+
+    /// Ending a pause by hand changes the generation.
+    #[test]
+    fn what_was_learned_at_the_first_look_counts_from_then_on() {
+        let mut basis = Basis::of(&rollout("spec-pending"));
+        let seen = |generation: i64| {
+            rollout_with("paused", |r| {
+                r.metadata.generation = Some(generation);
+                r.status.get_or_insert_default().observed_generation = generation.to_string();
+            })
+        };
+        basis.learn(&seen(3));
+        assert_eq!(basis.still_holds(&seen(4)), Ok(()));
+        assert_eq!(basis.left_step(&seen(4)), None);
     }
 
     #[test]

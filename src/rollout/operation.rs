@@ -97,7 +97,7 @@ pub async fn perform_seen(
         {
             return Ok(done(patched, format!("it has gone on from step {}", step + 1)));
         }
-        basis.learn_step(&rollout);
+        basis.learn(&rollout);
         let patches = match plan(operation, &rollout) {
             Ok(patches) => patches,
             Err(Refusal::Already(outcome)) => return Ok(done(patched, outcome)),
