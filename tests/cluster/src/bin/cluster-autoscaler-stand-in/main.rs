@@ -39,6 +39,9 @@ struct Arguments {
     /// Milliseconds that a node has to be empty before it is removed (`--scale-down-unneeded-time`, 10 min by default).
     #[arg(long, default_value_t = 3000)]
     scale_down_unneeded_time: u64,
+    /// The same for a node that is not ready (`--scale-down-unready-time`, 20 min by default).
+    #[arg(long, default_value_t = 60_000)]
+    scale_down_unready_time: u64,
     /// The ConfigMap with the node groups: a JSON object for each name.
     #[arg(long, default_value = "cluster-autoscaler-stand-in")]
     groups: String,
@@ -113,11 +116,12 @@ impl StandIn {
         let empty = scale_down::empty(groups, nodes, pods);
         let uid = |node: &Node| node.metadata.uid.clone().unwrap_or_default();
         self.empty.retain(|known, _| empty.iter().any(|node| uid(node) == *known));
-        let patience = Duration::from_millis(self.arguments.scale_down_unneeded_time);
+        let (unneeded, unready) = (self.arguments.scale_down_unneeded_time, self.arguments.scale_down_unready_time);
         let now = Instant::now();
         for node in empty {
             let since = *self.empty.entry(uid(node)).or_insert(now);
-            if now.duration_since(since) >= patience {
+            let patience = if scale_down::is_ready(node) { unneeded } else { unready };
+            if now.duration_since(since) >= Duration::from_millis(patience) {
                 self.cloud.give_back(node).await?;
             }
         }

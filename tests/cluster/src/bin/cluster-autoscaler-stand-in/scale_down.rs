@@ -25,6 +25,12 @@ pub(crate) fn is_empty(node: &Node, pods: &[Pod]) -> bool {
     !pods.iter().any(|pod| keeps(pod, &node.name_any()))
 }
 
+/// Whether its kubelet says that it is ready.
+pub(crate) fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
 fn keeps(pod: &Pod, node: &str) -> bool {
     let there = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
