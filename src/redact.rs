@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// What stands in a secret's place.
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// A secret shorter than this would mask ordinary words.
 const SHORTEST: usize = 4;

@@ -99,13 +99,12 @@ async fn prove(cx: &Context) -> Result<(), Failure> {
 
     let class = cx.step("ingress class", async |step| controller::class_exists(cx, step, &settings.class).await);
     let before = async {
-        match &settings.dns {
+        Ok(match &settings.dns {
             Some(dns) if !settings.host_is_new => standing::told_before(&settings.host, &dns.resolvers).await,
             _ => None,
-        }
+        })
     };
-    let (class, before) = futures::join!(class, before);
-    class?;
+    let ((), before) = futures::try_join!(class, before)?;
     let names = &cx.step("objects created", async |step| objects::create(cx, step, settings).await).await?;
     let ((), target) = futures::try_join!(back_end(cx, names), entrance(cx, names, settings))?;
     let target = &target;

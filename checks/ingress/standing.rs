@@ -34,8 +34,7 @@ pub(super) async fn told_before(host: &str, resolvers: &[std::net::SocketAddr]) 
 
 /// Whether a TXT record says that external-dns has written the host's record for this run's Ingress.
 pub(super) fn is_of_this_run(owner: Option<&registry::Owner>, names: &Names) -> bool {
-    let ingress = names.ingress();
-    let resource = format!("ingress/{}/{}", ingress.namespace.as_deref().unwrap_or_default(), ingress.name);
+    let resource = format!("ingress/{}/{}", names.namespace, names.web);
     owner.is_some_and(|owner| owner.resource == resource)
 }
 

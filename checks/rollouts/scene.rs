@@ -37,7 +37,7 @@ struct Seen {
     /// Whether the Rollout was there and is there no more.
     gone: bool,
     pods: BTreeMap<String, Pod>,
-    /// Whether the Rollout was in the newest list.
+    /// Whether the Rollout was seen since the newest list began.
     listed: bool,
     /// Pods of a list that is not complete yet.
     listing: BTreeMap<String, Pod>,
@@ -233,17 +233,13 @@ impl Seen {
     fn take(&mut self, change: Change) {
         match change {
             Change::Rollout(event) => match *event {
-                Event::Apply(rollout) => {
+                Event::Apply(rollout) | Event::InitApply(rollout) => {
                     self.rollout = Some(rollout);
-                    self.gone = false;
+                    (self.listed, self.gone) = (true, false);
                 }
                 Event::Delete(_) => self.gone = true,
                 // A new list, after a dropped watch: only its end says whether the Rollout is still there.
                 Event::Init => self.listed = false,
-                Event::InitApply(rollout) => {
-                    self.rollout = Some(rollout);
-                    (self.listed, self.gone) = (true, false);
-                }
                 Event::InitDone => self.gone = self.rollout.is_some() && !self.listed,
             },
             Change::Pod(event) => match *event {

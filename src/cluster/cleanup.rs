@@ -22,6 +22,18 @@ enum Stuck {
     Unknown(Survivor),
 }
 
+impl From<Stuck> for Survivor {
+    fn from((Stuck::Held(survivor) | Stuck::Unknown(survivor)): Stuck) -> Self {
+        survivor
+    }
+}
+
+/// Until when what goes first may be waited for: what is held must not keep the rest from being asked to go.
+pub(super) fn share_of_first(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
 impl Scratch {
     /// Removes everything before the deadline: what has to go first, then the rest, then the namespace if it is the check's own, or if
     /// the run has made it and this check is the last in it.
@@ -29,9 +41,7 @@ impl Scratch {
         let started = Instant::now();
         let (first, rest): (Vec<Entry>, Vec<Entry>) =
             self.entries().into_iter().rev().partition(|entry| entry.removal == Removal::First);
-        // What is held must not keep the rest from being asked to go.
-        let own_share = started + deadline.saturating_duration_since(started) / 2;
-        let mut stuck = remove_all(self, client, first, own_share).await;
+        let mut stuck = remove_all(self, client, first, share_of_first(deadline)).await;
         if !self.owns_namespace() {
             stuck.extend(remove_all(self, client, rest, deadline).await);
         }
@@ -47,7 +57,7 @@ impl Scratch {
             false if stuck.is_empty() => Verdict::Passed,
             false => Verdict::Inconclusive,
         };
-        let survivors = stuck.into_iter().map(|(Stuck::Held(s) | Stuck::Unknown(s))| s).collect();
+        let survivors = stuck.into_iter().map(Survivor::from).collect();
         CleanupResult { verdict, duration_ms: clock::millis_between(started, Instant::now()), survivors }
     }
 
@@ -65,7 +75,7 @@ pub(super) async fn delete_namespace(
     ours: impl Fn(&Namespace) -> bool,
 ) -> Result<(), Survivor> {
     let api: Api<Namespace> = Api::all(client.clone());
-    remove_namespace(&api, name, deadline, ours).await.map_err(|(Stuck::Held(s) | Stuck::Unknown(s))| s)
+    remove_namespace(&api, name, deadline, ours).await.map_err(Survivor::from)
 }
 
 async fn remove_namespace(
@@ -124,7 +134,7 @@ pub(super) async fn delete_object(
     uid: Option<String>,
     deadline: Instant,
 ) -> Result<(), Survivor> {
-    remove_object(api, object, uid, deadline).await.map_err(|(Stuck::Held(s) | Stuck::Unknown(s))| s)
+    remove_object(api, object, uid, deadline).await.map_err(Survivor::from)
 }
 
 async fn remove_object(

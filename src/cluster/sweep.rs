@@ -110,10 +110,7 @@ pub async fn sweep(
             Err(answer) => note(&mut swept, &resource.plural, answer),
         }
     }
-    // What is held must not keep the rest from being asked to go.
-    let now = Instant::now();
-    let share = now + deadline.saturating_duration_since(now) / 2;
-    for (phase, deadline) in [(first, share), (rest, deadline)] {
+    for (phase, deadline) in [(first, cleanup::share_of_first(deadline)), (rest, deadline)] {
         let removals = phase.into_iter().map(|(of, object)| sweep_object(client, of, object, which, dry_run, deadline));
         swept.leftovers.extend(in_turns(removals).await);
     }

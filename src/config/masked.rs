@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use super::Kind;
-
-const MASK: &str = "***";
+use crate::redact::MASK;
 
 impl Kind {
     /// A value as it may be shown: nothing of a secret, and a URL without what it brings to log in with.

@@ -50,8 +50,7 @@ impl Basis {
 
     /// Whether the template is still the same. Where the controller has not seen it, then or now, its hash is not known: any change of
     /// the spec counts.
-    pub fn still_holds(&self, rollout: &Rollout) -> Result<(), Overtaken> {
-        let now = Self::of(rollout);
+    pub fn still_holds(&self, now: &Self) -> Result<(), Overtaken> {
         if let (Some(from), Some(to)) = (&self.hash, &now.hash) {
             return if from == to {
                 Ok(())
@@ -65,20 +64,19 @@ impl Basis {
         }
         if self.workload != now.workload {
             let of = |basis: &Self| format!("generation {} of its workload", basis.workload.as_deref().unwrap_or("0"));
-            return Err(Overtaken { from: of(self), to: of(&now) });
+            return Err(Overtaken { from: of(self), to: of(now) });
         }
         Ok(())
     }
 
     /// The step, counted from 0, that it has left since; `None` where it stands at the same, or where it was not known.
-    pub fn left_step(&self, rollout: &Rollout) -> Option<i32> {
-        let (then, now) = (self.step?, Self::of(rollout).step?);
+    pub fn left_step(&self, now: &Self) -> Option<i32> {
+        let (then, now) = (self.step?, now.step?);
         (then != now).then_some(then)
     }
 
     /// Fills in what was not known before, from a state that still holds. What is changed from here on is our own doing, or an overtaking.
-    pub fn learn(&mut self, rollout: &Rollout) {
-        let now = Self::of(rollout);
+    pub fn learn(&mut self, now: Self) {
         if self.hash.is_none() {
             (self.hash, self.generation, self.workload) = (now.hash, now.generation, now.workload);
         }
@@ -92,7 +90,7 @@ mod tests {
     use super::*;
 
     fn overtaken(then: &Rollout, now: &Rollout) -> Option<String> {
-        Basis::of(then).still_holds(now).err().map(|overtaken| overtaken.to_string())
+        Basis::of(then).still_holds(&Basis::of(now)).err().map(|overtaken| overtaken.to_string())
     }
 
     #[test]
@@ -112,8 +110,8 @@ mod tests {
             r.metadata.generation = Some(9);
         });
         assert_eq!(overtaken(&rollout("paused"), &scaled), None);
-        assert_eq!(Basis::of(&rollout("paused")).left_step(&scaled), Some(1));
-        assert_eq!(Basis::of(&rollout("paused")).at_any_step().left_step(&scaled), None);
+        assert_eq!(Basis::of(&rollout("paused")).left_step(&Basis::of(&scaled)), Some(1));
+        assert_eq!(Basis::of(&rollout("paused")).at_any_step().left_step(&Basis::of(&scaled)), None);
     }
 
     /// Ending a pause by hand changes the generation.
@@ -126,9 +124,9 @@ mod tests {
                 r.status.get_or_insert_default().observed_generation = generation.to_string();
             })
         };
-        basis.learn(&seen(3));
-        assert_eq!(basis.still_holds(&seen(4)), Ok(()));
-        assert_eq!(basis.left_step(&seen(4)), None);
+        basis.learn(Basis::of(&seen(3)));
+        assert_eq!(basis.still_holds(&Basis::of(&seen(4))), Ok(()));
+        assert_eq!(basis.left_step(&Basis::of(&seen(4))), None);
     }
 
     #[test]

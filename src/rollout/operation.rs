@@ -84,43 +84,42 @@ pub async fn perform_seen(
     mut look: impl AsyncFnMut(Option<&str>) -> Result<Rollout, OperationError>,
 ) -> Result<Effect, OperationError> {
     let mut stale: Option<String> = None;
-    let mut patched = None;
+    let mut half = None;
     loop {
         let rollout = look(stale.as_deref()).await?;
         let first_try = stale.is_none();
-        let basis = basis.get_or_insert_with(|| Basis::of(&rollout));
-        if let Err(overtaken) = basis.still_holds(&rollout) {
+        let now = Basis::of(&rollout);
+        let basis = basis.get_or_insert_with(|| now.clone());
+        if let Err(overtaken) = basis.still_holds(&now) {
             return Err(OperationError::Overtaken { infinitive: operation.infinitive(), overtaken });
         }
         if operation == Operation::PromoteStep
-            && let Some(step) = basis.left_step(&rollout)
+            && let Some(step) = basis.left_step(&now)
         {
-            return Ok(done(patched, format!("it has gone on from step {}", step + 1)));
+            return Ok(done(half, format!("it has gone on from step {}", step + 1)));
         }
-        basis.learn(&rollout);
+        basis.learn(now);
         let patches = match plan(operation, &rollout) {
             Ok(patches) => patches,
-            Err(Refusal::Already(outcome)) => return Ok(done(patched, outcome)),
+            Err(Refusal::Already(outcome)) => return Ok(done(half, outcome)),
             // Not the first try: what was asked for has happened, and has had its effect.
-            Err(_) if !first_try => return Ok(done(patched, "it was carried out by an earlier try".to_owned())),
+            Err(_) if !first_try => return Ok(done(half, "it was carried out by an earlier try".to_owned())),
             Err(refusal) => return Err(OperationError::Refused { operation, refusal }),
         };
-        let tried = apply(api, &rollout, &patches, deadline, &mut patched).await;
-        match (tried, &patched) {
-            (Ok(()), Some(after)) => return Ok(Effect::Patched(after.clone())),
+        match apply(api, &rollout, &patches, deadline, &mut half).await {
+            Ok(after) => return Ok(Effect::Patched(after)),
             // The controller, or an earlier try whose answer was lost, has changed it: look again.
-            (Err(OperationError::Call { answer: Answer::Conflict(_), .. }), _) if Instant::now() < deadline => {
+            Err(OperationError::Call { answer: Answer::Conflict(_), .. }) if Instant::now() < deadline => {
                 stale = rollout.resource_version();
             }
-            (Err(error), _) => return Err(error),
-            (Ok(()), None) => return Ok(Effect::Already("there is nothing to change".to_owned())),
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// What an operation came to that needs nothing more: something, if one of its patches was carried out before the other's turn came.
-fn done(patched: Option<Box<Rollout>>, already: String) -> Effect {
-    patched.map_or(Effect::Already(already), Effect::Patched)
+fn done(half: Option<Box<Rollout>>, already: String) -> Effect {
+    half.map_or(Effect::Already(already), Effect::Patched)
 }
 
 /// The Rollout as soon as the operation can be judged.
@@ -153,7 +152,7 @@ async fn judgeable(
     }
 }
 
-/// Patches the spec, then the status; each answer is left in `patched`.
+/// Patches the spec, then the status. Between the two, the answer to the first is left in `half`.
 ///
 /// The plugin does it the other way round. A controller that looks in between sees no pause of the step any more and is still paused by
 /// hand, forgets that the pause was its own, and begins it again once the spec is patched: the promotion is lost
@@ -163,15 +162,15 @@ async fn apply(
     rollout: &Rollout,
     patches: &Patches,
     deadline: Instant,
-    patched: &mut Option<Box<Rollout>>,
-) -> Result<(), OperationError> {
+    half: &mut Option<Box<Rollout>>,
+) -> Result<Box<Rollout>, OperationError> {
     let name = rollout.name_any();
-    let mut seen = rollout.clone();
+    let mut seen = Box::new(rollout.clone());
     if let Some(spec) = &patches.spec {
         // What stands alone says nothing of a state.
         let spec = if patches.status.is_some() { in_state(rollout, spec) } else { spec.clone() };
-        seen = patch(api, &name, false, &spec, deadline).await?;
-        *patched = Some(Box::new(seen.clone()));
+        seen = Box::new(patch(api, &name, false, &spec, deadline).await?);
+        *half = Some(seen.clone());
     }
     if let Some(status) = &patches.status {
         let status = in_state(&seen, status);
@@ -182,9 +181,9 @@ async fn apply(
             }
             answer => answer,
         };
-        *patched = Some(Box::new(answer?));
+        seen = Box::new(answer?);
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// The patch under the condition that the object is still as it was read.

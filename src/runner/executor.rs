@@ -66,8 +66,7 @@ impl Run<'_> {
             target: self.cluster.target.clone(),
             checks: self.plan.running(),
         });
-        let tenants = self.plan.checks.iter().filter(|planned| planned.skipped.is_none());
-        let tenancy = Tenancy::of(tenants.count());
+        let tenancy = Tenancy::of(self.plan.running().len());
         let checks = futures::future::join_all(self.plan.checks.iter().map(|planned| self.one(planned, &tenancy)));
         let (checks, (), add_ons) = tokio::join!(checks, self.look_at_events(), self.add_ons());
         let verdict = Verdict::worst(checks.iter().map(|check| check.verdict));

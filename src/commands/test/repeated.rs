@@ -35,22 +35,11 @@ fn which(told: &RunResult, last: &RunResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::Target;
+    use crate::report::sample;
 
     fn run(name: &str, verdict: Verdict) -> RunResult {
-        RunResult {
-            schema: crate::result::SCHEMA.to_owned(),
-            version: "1".to_owned(),
-            run: name.to_owned(),
-            target: Target::default(),
-            started: crate::clock::now(),
-            duration_ms: 1,
-            verdict,
-            exit_code: exit::of_run(verdict, None),
-            checks: Vec::new(),
-            settings: std::collections::BTreeMap::new(),
-            notices: Vec::new(),
-        }
+        let exit_code = exit::of_run(verdict, None);
+        RunResult { run: name.to_owned(), verdict, exit_code, notices: Vec::new(), ..sample::all_passed() }
     }
 
     #[test]

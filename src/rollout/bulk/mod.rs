@@ -205,7 +205,7 @@ impl Bulk {
             (Task::Operate(operation), _) => operate(operation, basis, floor).await,
             (Task::Undo { .. }, Some(revision)) => {
                 let rollout = self.board.now(key).ok_or_else(|| watching::gone(key))?;
-                if let Err(overtaken) = basis.still_holds(&rollout) {
+                if let Err(overtaken) = basis.still_holds(&Basis::of(&rollout)) {
                     return Err(OperationError::Overtaken { infinitive: self.task.infinitive(), overtaken });
                 }
                 history::undo(&self.client, &rollout, revision, deadline).await
